@@ -1,0 +1,25 @@
+"""The base of every model that is read from a file or from the store: frozen, and strict about unknown keys."""
+
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict
+
+from lading.canonical import canonical_json
+
+
+class Frozen(BaseModel):
+    """An immutable value; unknown keys are errors; NaN and infinities are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
+
+    def to_data(self) -> dict[str, Any]:
+        """The value as JSON data, defaults included."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    def to_bytes(self) -> bytes:
+        """The value as canonical JSON."""
+        return canonical_json(self.to_data())
+
+    def but(self, **changes: Any) -> Self:
+        """The same value with some fields changed."""
+        return self.model_copy(update=changes)

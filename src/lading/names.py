@@ -1,0 +1,151 @@
+"""Where everything lies in the store, and every environment variable, label and file name that two parts share."""
+
+from dataclasses import dataclass
+
+KEY_LENGTH = 64
+"""A key is a sha256 in hex."""
+
+# Environment variables
+ENV_STORE = "LADING_STORE"
+"""The store's URI where neither --store nor the pipeline's own `store:` says one."""
+ENV_INPUTS = "LADING_INPUTS"
+"""A script's inputs: $LADING_INPUTS/<need>/ holds the artifacts that the need hands on."""
+ENV_OUTPUT = "LADING_OUTPUT"
+"""Where a script writes its results; measurements.json in it becomes measurements."""
+ENV_HEARTBEAT_S = "LADING_HEARTBEAT_S"
+"""Seconds between two heartbeats of an attempt (default 5)."""
+
+# The child's folder: what the supervisor and the stage's own process hand each other
+WORK_JOB = "job.json"
+WORK_INPUTS = "inputs"
+WORK_OUTPUT = "output"
+WORK_SCRATCH = "scratch"
+WORK_RESULT = "result.json"
+WORK_OUTCOME = "outcome.json"
+WORK_PROGRESS = "progress.json"
+WORK_CHECKPOINTS = "checkpoints"
+
+PROBE = "probe.json"
+
+
+def manifests(kind: str, key: str) -> str:
+    """The prefix of a result's numbered manifests and voids."""
+    return f"manifests/{kind}/{key}/"
+
+
+def manifest(kind: str, key: str, number: int) -> str:
+    """One manifest or void record."""
+    return f"manifests/{kind}/{key}/{number}.json"
+
+
+def attempts(kind: str, key: str) -> str:
+    """The prefix of all attempts at a key."""
+    return f"attempts/{kind}/{key}/"
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptId:
+    """One numbered try at a key, and the places of what it leaves."""
+
+    kind: str
+    key: str
+    number: int
+
+    @property
+    def prefix(self) -> str:
+        """Everything of this attempt."""
+        return f"attempts/{self.kind}/{self.key}/{self.number}/"
+
+    @property
+    def claim(self) -> str:
+        """Who tries."""
+        return self.prefix + "claim.json"
+
+    @property
+    def verdict(self) -> str:
+        """How it ended, judged once."""
+        return self.prefix + "verdict.json"
+
+    @property
+    def artifacts(self) -> str:
+        """The prefix of what it made."""
+        return self.prefix + "artifacts/"
+
+    @property
+    def checkpoints(self) -> str:
+        """The prefix of its training states: checkpoints/<step>/..."""
+        return self.prefix + "checkpoints/"
+
+    def progress(self, pod: str = "0") -> str:
+        """The heartbeat of one pod."""
+        return f"{self.prefix}progress-{pod}.json"
+
+    def outcome(self, pod: str = "0") -> str:
+        """How one pod ended."""
+        return f"{self.prefix}outcome-{pod}.json"
+
+    def log(self, pod: str = "0") -> str:
+        """What one pod printed: the prefix of its numbered chunks, logs/<pod>/<000000>.log."""
+        return f"{self.prefix}logs/{pod}/"
+
+
+def user_file(sha256: str) -> str:
+    """A file of the user that a pipeline names."""
+    return f"files/{sha256}"
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlaces:
+    """The places of one run."""
+
+    run: str
+
+    @property
+    def prefix(self) -> str:
+        """Everything of this run."""
+        return f"runs/{self.run}/"
+
+    @property
+    def plan(self) -> str:
+        """What it set out to do; written first, once."""
+        return self.prefix + "plan.json"
+
+    @property
+    def cancel(self) -> str:
+        """Present: the run is asked to stop."""
+        return self.prefix + "cancel.json"
+
+    @property
+    def progress(self) -> str:
+        """The launcher's heartbeat, with the keys that it waits for."""
+        return self.prefix + "progress.json"
+
+    @property
+    def end(self) -> str:
+        """How it ended; written last, once."""
+        return self.prefix + "run.json"
+
+    @property
+    def report(self) -> str:
+        """The page."""
+        return self.prefix + "report.html"
+
+
+def champions(model: str, alias: str) -> str:
+    """The prefix of a model's numbered champions under an alias."""
+    return f"champions/{model}/{alias}/"
+
+
+def ticket(platform: str, attempt: AttemptId) -> str:
+    """An attempt that waits for a runner."""
+    return f"tickets/{platform}/{attempt.kind}-{attempt.key}-{attempt.number}.json"
+
+
+def decision(check: str, tick: str) -> str:
+    """One decision of a retraining check."""
+    return f"retrain/{check}/{tick}.json"
+
+
+def job_name(kind: str, digest16: str, number: int) -> str:
+    """The name of an attempt's Job; `digest16`: 16 hex digits of sha256 over store and key."""
+    return f"lading-{kind}-{digest16}-{number}"
