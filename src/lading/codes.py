@@ -89,8 +89,14 @@ EXIT_CODES: dict[Exit, Explanation] = {
     Exit.OK: Explanation("all well", "nothing", "nothing"),
     Exit.STAGE_FAILED: Explanation("a stage failed", "stages that depend on it are skipped", "lading status RUN; lading logs RUN STAGE"),
     Exit.USAGE: Explanation("the pipeline or the command is wrong", "nothing was started", "mend what the message names"),
-    Exit.GATE_FAILED: Explanation("a `must` gate does not hold", "stages behind the gate are skipped", "lading show RUN STAGE lists the measurements"),
-    Exit.UNREACHABLE: Explanation("the store or the cluster is out of reach", "nothing is lost", "lading doctor; then the same command again"),
+    Exit.GATE_FAILED: Explanation(
+        "a `must` gate does not hold", "stages behind the gate are skipped", "lading show RUN STAGE lists the measurements"
+    ),
+    Exit.UNREACHABLE: Explanation(
+        "the store or the cluster is out of reach", "nothing is lost", "lading doctor; then the same command again"
+    ),
     Exit.INTERRUPTED: Explanation("cancelled", "the stages that only this run waited for are stopped", "the same command again goes on"),
-    Exit.TERMINATED: Explanation("the launcher was told to stop", "stages outside this process go on", "the same command with --run RUN goes on"),
+    Exit.TERMINATED: Explanation(
+        "the launcher was told to stop", "stages outside this process go on", "the same command with --run RUN goes on"
+    ),
 }

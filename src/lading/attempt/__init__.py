@@ -1,0 +1,1 @@
+"""One try at a stage: claim, progress, outcome, verdict."""

@@ -1,0 +1,1 @@
+"""Thin verbs, tables, progress bars, and the one place where errors are shown."""

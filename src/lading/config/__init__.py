@@ -1,0 +1,1 @@
+"""What a user writes: models per concern, and a loader with good errors."""

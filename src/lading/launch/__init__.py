@@ -1,0 +1,1 @@
+"""Walks a plan: claims, submits, watches, judges, ends a run."""

@@ -1,0 +1,1 @@
+"""What is handed on from stage to stage."""

@@ -74,7 +74,7 @@ class Provenance(Frozen):
 class Manifest(Frozen):
     """What an attempt hands on. Written last, once."""
 
-    schema_: Literal["lading/manifest/v1"] = Field(SCHEMA, alias="schema")
+    schema_: Literal["lading/manifest/v1"] = Field("lading/manifest/v1", alias="schema")
     kind: str
     key: Sha256
     attempt: int = Field(ge=1)
@@ -95,7 +95,7 @@ class Manifest(Frozen):
 class Void(Frozen):
     """Says why the manifest before it no longer counts."""
 
-    schema_: Literal["lading/void/v1"] = Field(VOID_SCHEMA, alias="schema")
+    schema_: Literal["lading/void/v1"] = Field("lading/void/v1", alias="schema")
     kind: str
     key: Sha256
     voids: int = Field(ge=1)

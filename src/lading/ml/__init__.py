@@ -1,0 +1,1 @@
+"""Tensors: data, models, training, metrics, formats; knows neither store nor manifests."""

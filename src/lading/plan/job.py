@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from lading.config.pipeline import Resources
+from lading.config.resources import Resources
 from lading.frozen import Frozen
 from lading.manifest.model import InputRef
 from lading.names import AttemptId

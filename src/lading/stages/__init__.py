@@ -1,0 +1,1 @@
+"""What runs inside a container: the supervisor, and one function a kind."""

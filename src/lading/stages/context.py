@@ -90,7 +90,9 @@ class StageContext(Generic[S]):
         """The seeds that were used, for the record."""
         self._seeds.update(seeds)
 
-    def progress(self, percent: float, *, step: int | None = None, metrics: Mapping[str, float] | None = None, eta_s: float | None = None) -> None:
+    def progress(
+        self, percent: float, *, step: int | None = None, metrics: Mapping[str, float] | None = None, eta_s: float | None = None
+    ) -> None:
         """How far it is (0 to 100); cheap, call it as often as you like. The supervisor passes it on with its next heartbeat."""
         value = {"percent": percent, "step": step, "metrics": {k: finite_or_none(v) for k, v in (metrics or {}).items()}, "eta_s": eta_s}
         part = self.progress_file.with_suffix(".part")

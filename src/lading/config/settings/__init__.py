@@ -1,0 +1,1 @@
+"""One settings model for each kind of stage."""

@@ -1,0 +1,68 @@
+# Every target does its own set-up: `make demo` and `make test` work in a fresh clone with Python 3.11.
+SHELL := /bin/bash
+PYTHON ?= python3.11
+PY := .venv/bin/python
+# An index of CPU builds of torch, where plain torch would bring gigabytes of CUDA: make demo TORCH_INDEX=https://...
+TORCH_INDEX ?=
+TORCH ?= torch==2.13.0
+PYTEST_ARGS ?= -n auto --maxprocesses 4 --dist worksteal --durations=15 -q
+SEEDS ?= 2000
+
+.DEFAULT_GOAL := help
+
+##@ Use
+.PHONY: help
+help: ## this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: .venv/demo ## jobs/digits.yaml from data to a verified Core ML package; prints where the report is
+	.venv/bin/lading run jobs/digits.yaml
+
+##@ Develop
+.PHONY: setup
+setup: .venv/dev ## .venv with everything that tests, lint and types need
+
+.PHONY: check
+check: .venv/dev ## format, lint, types, import rules
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	$(PY) -m mypy
+	.venv/bin/lint-imports
+
+.PHONY: test
+test: .venv/dev ## all tests that can run here (S3 and cluster tests where their variables are set)
+	$(PY) -m pytest $(PYTEST_ARGS)
+
+.PHONY: bench
+bench: .venv/dev ## ratios against peers and floors, in one run
+	$(PY) -m bench
+
+.PHONY: simulate
+simulate: .venv/dev ## explores the launch protocol with SEEDS= seeds
+	$(PY) -m tests.simulation --seeds $(SEEDS)
+
+.PHONY: docs
+docs: .venv/dev ## regenerates the schemas in docs/
+	$(PY) -m lading.cli.schemas docs
+
+.PHONY: fmt
+fmt: .venv/dev ## formats and mends what ruff can mend
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+##@ Set-up
+.venv/base:
+	@echo "fetching torch, lightning, onnx, onnxruntime, coremltools and what they need: about 1 GB, 3 to 6 minutes the first time"
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --upgrade pip
+	.venv/bin/pip install --quiet $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$(TORCH)"
+	@touch $@
+
+.venv/demo: .venv/base pyproject.toml
+	.venv/bin/pip install --quiet "$(TORCH)" --editable ".[train,export,report]"
+	@touch $@
+
+.venv/dev: .venv/demo pyproject.toml
+	.venv/bin/pip install --quiet "$(TORCH)" --editable ".[train,export,report,dev]"
+	@touch $@
