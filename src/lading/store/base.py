@@ -27,6 +27,18 @@ class Digest:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """A write that never became an object: a dead writer's temp file, or an unfinished multipart upload."""
+
+    key: str
+    """What it was to become; empty where that is not known."""
+    token: str
+    """Names it to its store; opaque."""
+    modified: float
+    """Seconds since the epoch on the store's own clock: when it was last touched, or begun."""
+
+
 class Store(Protocol):
     """A folder, or S3 and what speaks its language. Keys are '/'-separated, relative and plain.
 
@@ -59,3 +71,16 @@ class Store(Protocol):
 
     def delete(self, keys: Iterable[str]) -> None:
         """Deletes objects; one that is not there is no error."""
+
+
+class Upkeep(Protocol):
+    """What gc needs of a store beside reading and deleting; both stores of `open_store` have it."""
+
+    def clock(self) -> float:
+        """The store's own time, to compare with `Stat.modified`."""
+
+    def leftovers(self, before: float) -> Iterator[Leftover]:
+        """Unfinished writes that were begun, or last touched, before a time of the store's own clock."""
+
+    def end(self, leftover: Leftover) -> None:
+        """Ends an unfinished write; one that is gone is no error."""
