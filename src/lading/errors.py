@@ -56,6 +56,13 @@ class MissingObjectError(StoreError):
     """The store has no object under this key."""
 
 
+class StoreMissingError(StoreError):
+    """The server is there, and the bucket that was named is not."""
+
+    exit = Exit.USAGE
+    code = Code.WRONG_INPUT
+
+
 class StoreFullError(StoreError):
     """No space (or quota) is left where the store keeps its bytes."""
 
