@@ -63,6 +63,10 @@ class Progress(Frozen):
 class Cause(StrEnum):
     """Why an attempt ended; the order of the members is the order in which they speak for all pods."""
 
+    CANCELLED = "cancelled"
+    """A launcher stopped it because nobody waits for it any more: what its pods say then follows from that."""
+    DEADLINE = "deadline"
+    """A launcher stopped it because it took too long."""
     DISRUPTED = "disrupted"
     """Evicted, preempted, its node or machine went away."""
     OUT_OF_MEMORY = "out_of_memory"
@@ -75,10 +79,8 @@ class Cause(StrEnum):
     FAILED_IN_COLLECTIVE = "failed_in_collective"
     PEER_LOST = "peer_lost"
     STOPPED = "stopped"
-    DEADLINE = "deadline"
     LOST = "lost"
     """No heartbeat for too long, and nobody there to ask."""
-    CANCELLED = "cancelled"
 
 
 class Outcome(Frozen):
