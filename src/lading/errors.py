@@ -107,6 +107,12 @@ class CannotRunHereError(LadingError):
     code = Code.CANNOT_RUN_HERE
 
 
+class StoppedError(LadingError):
+    """The stage was asked to stop (SIGTERM) and has saved its state: a training raises this after its last checkpoint."""
+
+    code = Code.STOPPED
+
+
 class PeerLostError(LadingError):
     """Another process of the same training went away."""
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from lading.canonical import finite_or_none
+from lading.config.userfile import UserFile
+from lading.errors import LadingError
 from lading.manifest.model import plain_path
 
 S = TypeVar("S")
@@ -41,10 +43,13 @@ class StageContext(Generic[S]):
     """Whatever is written below becomes an artifact, by its relative path."""
     scratch: Path
     checkpoints: Path
-    """Training states: see `stages/train`."""
+    """Training states: a finished one is a folder named by its step (written beside as `<step>.part`, then renamed), which the
+    supervisor stores; the one to resume from lies there at the start."""
     threads: int
     """How many threads this process may use; already set for OMP, MKL and torch."""
     progress_file: Path
+    files: Path = Path()
+    """Files of the user, each below its own name: see `user_file`."""
     _kept: set[str] = field(default_factory=set)
     _media_types: dict[str, str] = field(default_factory=dict)
     _measurements: dict[str, float | None] = field(default_factory=dict)
@@ -54,6 +59,10 @@ class StageContext(Generic[S]):
     def need(self, role: str) -> Need:
         """A need that the kind's table says is always there."""
         return self.inputs[role]
+
+    def user_file(self, file: UserFile) -> Path:
+        """Where a file of the user that the settings name lies; its sha256 was checked."""
+        return self.files / file.name
 
     def file(self, name: str, *, handed_on: bool = True, media_type: str | None = None) -> Path:
         """Where to write an artifact; its folder exists.
@@ -78,7 +87,13 @@ class StageContext(Generic[S]):
     def measure(self, **numbers: float) -> None:
         """Measurements for gates and reports; NaN and infinities become null and a warning."""
         for name, number in numbers.items():
-            self._measurements[name] = finite_or_none(number)
+            try:
+                self._measurements[name] = finite_or_none(float(number))
+            except (TypeError, ValueError):
+                raise LadingError(
+                    f"measurement {name} is no number but {type(number).__name__}: {str(number)[:80]!r}",
+                    do="measure() takes numbers only; write anything else with write_json(..., handed_on=False)",
+                ) from None
             if self._measurements[name] is None:
                 self.warn(f"measurement {name} is {number}")
 
