@@ -57,9 +57,10 @@ class S3Store:
         """The object's bytes from `start` on, at most `limit` of them; one that breaks midway is read again."""
         if limit is not None and limit <= 0:
             return b""
+        at = self._at(key)
         part = {} if not start and limit is None else {"Range": f"bytes={start}-{'' if limit is None else start + limit - 1}"}
         try:
-            data: bytes = self._call(f"read {key}", lambda s3: s3.get_object(**self._at(key), **part)["Body"].read())
+            data: bytes = self._call(f"read {key}", lambda s3: s3.get_object(**at, **part)["Body"].read())
         except s3streams.EmptyRangeError:
             return b""
         return data
@@ -131,7 +132,7 @@ class S3Store:
 
     def end(self, leftover: Leftover) -> None:
         """Ends an unfinished upload and frees its parts."""
-        with suppress(MissingObjectError):
+        with suppress(MissingObjectError, s3streams.NoUploadError):
             self._call("end an upload", lambda s3: s3.abort_multipart_upload(**self._at(leftover.key), UploadId=leftover.token))
 
     def _at(self, key: str) -> dict[str, str]:

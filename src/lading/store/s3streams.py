@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
+from lading.canonical import CHUNK_BYTES
 from lading.errors import LadingError, MissingObjectError, StoreDeniedError, StoreError
 from lading.store import s3errors
 from lading.store.base import Digest
@@ -132,40 +133,48 @@ def download(call: Call, at: dict[str, str], key: str, path: Path) -> Digest:
 
 
 def _download_parts(call: Call, at: dict[str, str], act: str, out: BinaryIO) -> Digest:
-    """Parts are fetched a few at a time, and written and digested in their order."""
+    """Parts are fetched a few at a time, and written and digested in their order, through the same few buffers over and over."""
 
-    def fetch(first: int, **condition: str) -> tuple[bytes, str, int]:
-        def request(s3: Any) -> tuple[bytes, str, int]:
+    def fetch(buffer: bytearray, first: int, **condition: str) -> tuple[memoryview, str, int]:
+        def request(s3: Any) -> tuple[memoryview, str, int]:
             answer = s3.get_object(**at, Range=f"bytes={first}-{first + PART_BYTES - 1}", **condition)
-            data = answer["Body"].read()
-            return data, answer["ETag"], int(str(answer.get("ContentRange", "")).rpartition("/")[2] or len(data))
+            filled = 0
+            for chunk in answer["Body"].iter_chunks(CHUNK_BYTES):
+                buffer[filled : filled + len(chunk)] = chunk
+                filled += len(chunk)
+            size = int(str(answer.get("ContentRange", "")).rpartition("/")[2] or filled)
+            return memoryview(buffer)[:filled], answer["ETag"], size
 
-        found: tuple[bytes, str, int] = call(act, request)
+        found: tuple[memoryview, str, int] = call(act, request)
         return found
 
     hasher = Hasher()
 
-    def take(data: bytes) -> None:
+    def take(data: memoryview) -> None:
         hasher.update(data)
         out.write(data)
+        data.release()
 
+    buffers = [bytearray(PART_BYTES)]
     try:
-        data, etag, size = fetch(0)
+        data, etag, size = fetch(buffers[0], 0)
     except EmptyRangeError:
         return hasher.digest()
     take(data)
-    del data
     if size <= PART_BYTES:
         return hasher.digest()
+    buffers += (bytearray(PART_BYTES) for _ in range(PARTS_AT_ONCE - 1))
+    waiting: deque[tuple[bytearray, Future[tuple[memoryview, str, int]]]] = deque()
     with ThreadPoolExecutor(PARTS_AT_ONCE) as pool:
-        waiting: deque[Future[tuple[bytes, str, int]]] = deque()
         try:
-            for first in range(PART_BYTES, size, PART_BYTES):
-                waiting.append(pool.submit(fetch, first, IfMatch=etag))
-                if len(waiting) >= PARTS_AT_ONCE:
-                    take(waiting.popleft().result()[0])
-            while waiting:
-                take(waiting.popleft().result()[0])
+            for first in (*range(PART_BYTES, size, PART_BYTES), *[None] * PARTS_AT_ONCE):
+                if waiting and (first is None or not buffers):
+                    buffer, future = waiting.popleft()
+                    take(future.result()[0])
+                    buffers.append(buffer)
+                if first is not None:
+                    buffer = buffers.pop()
+                    waiting.append((buffer, pool.submit(fetch, buffer, first, IfMatch=etag)))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

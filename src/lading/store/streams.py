@@ -48,14 +48,13 @@ def source(path: Path) -> Iterator[BinaryIO]:
     """A local file to send.
 
     Raises:
-        NotFoundError: it is not there or can't be read, which is not the store's fault.
+        NotFoundError: it is not there or can't be read to its end, which is not the store's fault.
     """
     try:
-        file = path.open("rb")
+        with path.open("rb") as file:
+            yield file
     except OSError as error:
         raise NotFoundError(f"{path} can't be stored: {error.strerror}") from error
-    with file:
-        yield file
 
 
 @contextmanager
