@@ -25,6 +25,7 @@ class TinyS3(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.objects: dict[str, bytes] = {}
         self.uploads: dict[str, dict[int, bytes]] = {}
+        self.begun: dict[str, str] = {}
         self.meta: dict[str, str] = {}
         self.lock = threading.Lock()
         self.fault: Fault = lambda *_: False
@@ -105,11 +106,12 @@ class Handler(BaseHTTPRequestHandler):
         if "uploads" in query:
             number = f"u{len(self.server.uploads)}"
             self.server.uploads[number] = {}
-            self.server.meta[key] = self.headers.get("x-amz-meta-lading-upload", "")
+            self.server.begun[number] = self.headers.get("x-amz-meta-lading-upload", "")
             return 200, f"<R><UploadId>{number}</UploadId></R>".encode(), {}
         if "uploadId" in query:
             if (parts := self.server.uploads.pop(query["uploadId"], None)) is None:
                 return 404, b"<Error><Code>NoSuchUpload</Code></Error>", {}
+            self.server.meta[key] = self.server.begun[query["uploadId"]]
             self.server.objects[key] = b"".join(part for _, part in sorted(parts.items()))
             return 200, b"<R><ETag>x</ETag></R>", {}
         for name in body.decode().split("<Key>")[1:]:

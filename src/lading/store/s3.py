@@ -157,7 +157,7 @@ class S3Store:
                         response_checksum_validation="when_required",
                     ),
                 )
-                self._masks = _secrets(session)
+                self._masks = _secrets(session) + s3errors.endpoint_secrets()
                 self._made = (os.getpid(), client)
             return self._made[1]
 

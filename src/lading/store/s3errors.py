@@ -4,7 +4,7 @@ import os
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from botocore import exceptions as boto
 from urllib3 import exceptions as http
@@ -12,7 +12,7 @@ from urllib3 import exceptions as http
 from lading.errors import LadingError, MissingObjectError, StoreDeniedError, StoreError, StoreFullError, StoreMissingError
 
 TIMEOUTS = (boto.ReadTimeoutError, boto.ConnectTimeoutError, http.ReadTimeoutError)
-UNREACHABLE = (boto.HTTPClientError, http.HTTPError, ConnectionError, TimeoutError, boto.IncompleteReadError)
+UNREACHABLE = (boto.HTTPClientError, boto.ConnectionError, http.HTTPError, ConnectionError, TimeoutError, boto.IncompleteReadError)
 """Connections refused, reset, timed out, or broken midway: worth another try."""
 _PERMANENT = (boto.SSLError, boto.ProxyConnectionError)
 BUSY = {
@@ -51,8 +51,18 @@ def is_passing(error: Exception) -> bool:
 
 def endpoint() -> str:
     """The server as a person knows it: without the user part that an address may hold."""
-    parts = urlsplit(os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or "https://s3.amazonaws.com")
+    parts = _address()
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def endpoint_secrets() -> tuple[str, ...]:
+    """The user part of the server's address, which no message may hold."""
+    parts = _address()
+    return tuple(value for value in (parts.password, parts.username) if value)
+
+
+def _address() -> SplitResult:
+    return urlsplit(os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or "https://s3.amazonaws.com")
 
 
 def meaning(error: Exception, act: str, bucket: str, *, masks: tuple[str, ...] = ()) -> LadingError:
