@@ -20,9 +20,9 @@ HERE = AttemptId("data", KEY, 1)
 
 
 def heart(store: MemoryStore, told: list[str], **fields: object) -> Heart:
-    return Heart(
-        store, HERE, **{"read": lambda: {"state": "running", "percent": 5.0}, "stop": told.append, "after": 0, "every_s": 0.01, **fields}
-    )  # type: ignore[arg-type]
+    """A heart with what does not matter filled in."""
+    values: dict = {"read": lambda: {"state": "running", "percent": 5.0}, "stop": told.append, "after": 0, "every_s": 0.01, **fields}
+    return Heart(store, HERE, **values)
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "11", "abc", "nan", "inf", "1e-9"])

@@ -8,6 +8,8 @@ from lading.attempt.retrying import LONGEST_PAUSE_S, MAX_WITHOUT_PROGRESS, Tried
 from lading.attempt.verdict import CONSEQUENCES, judge
 from lading.codes import Code
 
+NEVER = (Cause.WRONG_INPUT, Cause.CANNOT_RUN_HERE, Cause.CANCELLED)
+
 
 def tried(cause: Cause, checkpoint: int | None = None) -> Tried:
     """An attempt that ended so."""
@@ -31,9 +33,7 @@ def test_what_is_not_the_stages_fault_costs_no_retries() -> None:
 
 def test_never_is_never() -> None:
     """64 and 78 are given up, however many retries are allowed."""
-    assert {"give_up"} == {
-        next_step([tried(c)], retries=99, jitter=0).act for c in (Cause.WRONG_INPUT, Cause.CANNOT_RUN_HERE, Cause.CANCELLED)
-    }
+    assert {"give_up"} == {next_step([tried(c)], retries=99, jitter=0).act for c in NEVER}
 
 
 def test_disruption_is_followed_at_once() -> None:
@@ -70,11 +70,10 @@ def test_pauses_grow_are_bounded_and_jittered() -> None:
     assert pauses[2] / 2 == next_step(history * 3, retries=99, jitter=0).after_s
 
 
-@given(
-    st.lists(st.builds(tried, st.sampled_from(Cause), st.none() | st.integers(0, 5)), min_size=1, max_size=30),
-    st.integers(0, 3),
-    st.floats(0, 1),
-)
+TRIED = st.builds(tried, st.sampled_from(Cause), st.none() | st.integers(0, 5))
+
+
+@given(st.lists(TRIED, min_size=1, max_size=30), st.integers(0, 3), st.floats(0, 1))
 def test_every_history_comes_to_an_end(history: list[Tried], retries: int, jitter: float) -> None:
     """With checkpoints bounded, no history of retries is longer than what the bounds allow; pauses are never negative."""
     for n in range(1, len(history) + 1):
