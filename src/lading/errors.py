@@ -119,12 +119,6 @@ class PeerLostError(LadingError):
     code = Code.PEER_LOST
 
 
-class StoppedError(LadingError):
-    """The stage was asked to stop and saved its state first."""
-
-    code = Code.STOPPED
-
-
 class StageFailedError(LadingError):
     """A stage of a run failed; raised by the library's `run()`, shown by the command as the end of the run."""
 
