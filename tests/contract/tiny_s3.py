@@ -98,7 +98,10 @@ class Handler(BaseHTTPRequestHandler):
             if self.command == "POST":
                 return self._post(key, query, body)
             if self.command == "DELETE":
-                objects.pop(key, None)
+                if "uploadId" in query:
+                    self.server.uploads.pop(query["uploadId"], None)
+                else:
+                    objects.pop(key, None)
                 return 204, b"", {}
             return self._list(query) if not key else self._get(key)
 
