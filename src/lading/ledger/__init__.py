@@ -1,1 +1,1 @@
-"""Finished runs, to look at and to compare."""
+"""Finished runs to look at and to compare: read from the store, never written."""

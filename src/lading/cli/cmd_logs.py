@@ -1,0 +1,84 @@
+"""lading logs: what a stage printed."""
+
+import sys
+import time
+from typing import Annotated, Any
+
+import typer
+
+from lading import names
+from lading.cli import options
+from lading.cli.cmd_status import ENDS, view
+from lading.cli.places import find_run, find_stage, store_for
+from lading.errors import NotFoundError
+from lading.store.base import Store
+
+ENDED = {"hit", "succeeded", "failed", "gate_failed", "skipped", "cancelled"}
+CHUNK = 1 << 20
+
+
+def command(
+    run: options.Run,
+    stage: options.StageName,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the stage ends.")] = False,
+    pod: Annotated[str, typer.Option("--pod", help="Of a training on several nodes: which.")] = "0",
+    attempt: Annotated[int | None, typer.Option("--attempt", min=1, help="Which try.", show_default="the last")] = None,
+    store: options.StoreOption = None,
+) -> None:
+    """Print what a stage printed; with -f as it goes on."""
+    place = store_for(store)
+    found = find_run(place, run)
+    reader = Reader(place)
+    while True:
+        record = view(place, found)
+        one = find_stage(record, stage)
+        identity = _attempt(place, one, attempt)
+        over = one.get("state") in ENDED or record["state"] in ENDS
+        printed = reader.more(identity.log(pod)) if identity else False
+        if not follow or over:
+            break
+        if not printed:
+            time.sleep(1)
+    if not reader.seen:
+        raise NotFoundError(f"{stage} left no log in run {found}: it is {one.get('state')}", do=f"lading status {found}")
+
+
+def _attempt(store: Store, stage: dict[str, Any], asked: int | None) -> names.AttemptId | None:
+    """The attempt to read: the one asked for, the record's own, or the newest there is."""
+    kind, key = stage.get("kind"), stage.get("key")
+    if not kind or not key:
+        return None
+    number = asked or stage.get("attempt")
+    if number is None:
+        from lading.attempt.observe import attempts
+
+        number = max(attempts(store, kind, key), default=None)
+    return None if number is None else names.AttemptId(kind, key, int(number))
+
+
+class Reader:
+    """Prints the chunks of a log, each byte once, in pieces of bounded size."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._read: dict[str, int] = {}
+
+    @property
+    def seen(self) -> bool:
+        """Whether there was anything to print."""
+        return bool(self._read)
+
+    def more(self, prefix: str) -> bool:
+        """Prints what is new under a prefix; whether anything was."""
+        printed = False
+        for stat in self._store.list(prefix):
+            start = self._read.setdefault(stat.key, 0)
+            while start < stat.size:
+                data = self._store.read(stat.key, start=start, limit=min(CHUNK, stat.size - start))
+                if not data:
+                    break
+                sys.stdout.buffer.write(data)
+                start = self._read[stat.key] = start + len(data)
+                printed = True
+        sys.stdout.flush()
+        return printed

@@ -1,0 +1,34 @@
+"""lading pull: an artifact, its checksum checked."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lading.cli import options
+from lading.cli.cmd_show import result_of_stage
+from lading.cli.cmd_status import view
+from lading.cli.output import print_json, say, short, size
+from lading.cli.places import find_run, find_stage, store_for
+
+
+def command(
+    run: options.Run,
+    stage: options.StageName,
+    artifact: Annotated[str, typer.Argument(metavar="ARTIFACT", help="Its name, or the folder of several; `all` for every one.")],
+    destination: Annotated[Path, typer.Argument(metavar="[DEST]", help="A file, or a folder to put it in.")] = Path(),
+    store: options.StoreOption = None,
+    as_json: options.Json = False,
+) -> None:
+    """Download an artifact of a stage (or a whole package) and check its sha256 against the manifest."""
+    from lading.ledger.artifacts import fetch
+
+    place = store_for(store)
+    record = view(place, find_run(place, run))
+    _, manifest = result_of_stage(place, record["run"], stage, find_stage(record, stage))
+    fetched = fetch(place, manifest, artifact, destination)
+    if as_json:
+        print_json([{"artifact": name, "path": str(path), "size": found.size, "sha256": found.sha256} for name, path, found in fetched])
+        return
+    for _, path, found in fetched:
+        say(f"{path}  {size(found.size)}  sha256 {short(found.sha256, 16)} as in the manifest")

@@ -1,0 +1,82 @@
+"""From what a user typed to a store, a run, a stage and its result."""
+
+import difflib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lading.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from lading.config.pipeline import Pipeline
+    from lading.store.base import Store
+
+
+def store_for(option: str | None, pipeline: "Pipeline | None" = None) -> "Store":
+    """The store that --store, LADING_STORE, the pipeline or the default names."""
+    from lading.config.location import store_uri
+    from lading.store.opening import open_store
+
+    return open_store(store_uri(pipeline, option, os.environ))
+
+
+def load(file: Path, overrides: Sequence[str] | None = None) -> "Pipeline":
+    """The pipeline in a file."""
+    from lading.config.loader import load as load_pipeline
+
+    return load_pipeline(file, overrides=tuple(overrides or ()))
+
+
+def check_stages(pipeline: "Pipeline", *named: str | None) -> None:
+    """Refuses names of stages that the pipeline does not have.
+
+    Raises:
+        NotFoundError: with the nearest name.
+    """
+    for name in named:
+        if name is not None and name not in pipeline.stages:
+            raise NotFoundError(f"the pipeline has no stage {name!r}", do=nearest(name, pipeline.stages))
+
+
+def nearest(name: str, known: Sequence[str] | Any) -> str:
+    """A hint: the nearest of the names that exist, or all of them."""
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"it has: {', '.join(names[:30]) or 'none'}"
+
+
+def find_run(store: "Store", text: str) -> str:
+    """The id of the run that `last`, an id or the beginning of one means.
+
+    Raises:
+        NotFoundError: there is none, or several.
+    """
+    from lading.ledger.runs import run_ids
+
+    ids = run_ids(store)
+    if not ids:
+        raise NotFoundError(f"no runs in {store.uri}", do="lading run FILE starts one; --store says where to look")
+    if text == "last":
+        return ids[-1]
+    if text in ids:
+        return text
+    fitting = [run for run in ids if run.startswith(text)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise NotFoundError(f"{text!r} is the beginning of {len(fitting)} runs: {', '.join(fitting[:5])}", do="write more of the id")
+    raise NotFoundError(f"no run {text!r} in {store.uri}", do=f"the newest is {ids[-1]}; lading runs lists all")
+
+
+def find_stage(record: dict[str, Any], stage: str) -> dict[str, Any]:
+    """One stage of a run's record.
+
+    Raises:
+        NotFoundError: with the nearest name.
+    """
+    stages: dict[str, Any] = record["stages"]
+    if stage not in stages:
+        raise NotFoundError(f"run {record['run']} has no stage {stage!r}", do=nearest(stage, stages))
+    found: dict[str, Any] = stages[stage]
+    return found

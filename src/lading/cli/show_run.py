@@ -1,0 +1,79 @@
+"""A run as text: its stages in a table, then what a person needs next: the cause, the log, the command, the page."""
+
+from typing import Any
+
+from lading import names
+from lading.cli.output import clean, clean_lines, duration, gates, paint, say, state, table, visible
+from lading.store.base import Store
+
+
+def summary(record: dict[str, Any], *, store: Store, command: str = "", page: str | None = None) -> str:
+    """The whole text.
+
+    Args:
+        record: run.json, or the live view of the same shape.
+        store: where the run lies.
+        command: what to type to try again.
+        page: where the report is, if it was written.
+    """
+    run = str(record["run"])
+    lines = [f"{paint(str(record.get('pipeline') or ''), 'bold')}  {run}  {state(str(record.get('state') or 'running'))}", stages(record)]
+    for name, stage in record["stages"].items():
+        if stage.get("state") == "failed":
+            lines += ["", *failure(run, name, stage)]
+    told = [("page", page or ""), ("again", command if record.get("state") in {"failed", "gate_failed", "cancelled"} else "")]
+    tail = [f"{paint(head.ljust(6), 'dim')} {text}" for head, text in told if text]
+    if record.get("state") == "gate_failed":
+        names_ = [name for name, stage in record["stages"].items() if stage.get("state") == "gate_failed"]
+        tail.insert(0, f"{paint('gates ', 'dim')} " + "; ".join(f"lading show {run} {name}" for name in names_))
+    del store
+    return "\n".join([*lines, *([""] if tail else []), *tail])
+
+
+def stages(record: dict[str, Any]) -> str:
+    """The table of stages."""
+    rows = []
+    for name, stage in record["stages"].items():
+        word = str(stage.get("state") or "pending")
+        seconds = stage.get("seconds")
+        rows.append((name, state(word), duration(seconds) if word != "hit" and seconds else "", _note(word, stage)))
+    return table(("stage", "state", "time", "gates and reasons"), rows, right=[2])
+
+
+def _note(word: str, stage: dict[str, Any]) -> str:
+    """The last cell: gates where there are any, how far it is, or why it is as it is."""
+    if word == "running" and stage.get("percent") is not None:
+        eta = f", {duration(stage['eta_s'])} to go" if stage.get("eta_s") else ""
+        return f"{stage['percent']:.0f} %{eta}"
+    judged = gates(stage.get("gates") or ())
+    if judged:
+        return judged
+    reason = clean(" ".join(str(stage.get("reason") or "").split()))
+    return paint(reason, "dim") if visible(reason) <= 40 and reason else reason[:300]
+
+
+def failure(run: str, name: str, stage: dict[str, Any]) -> list[str]:
+    """What a failed stage leaves a person with."""
+    verdict = stage.get("verdict") or {}
+    lines = [paint(f"{name} failed", "bold", "red")]
+    cause = verdict.get("message") or stage.get("message") or stage.get("reason") or "no cause is known"
+    lines += [f"  {line}" for line in clean_lines(str(cause))[:12]]
+    where = verdict.get("where") or stage.get("where")
+    if where:
+        lines.append(f"  at {clean(str(where))}")
+    if verdict.get("do") or stage.get("do"):
+        lines.append(f"  {clean(str(verdict.get('do') or stage.get('do')))}")
+    if stage.get("key") and stage.get("attempt"):
+        lines.append(f"  {paint('log  ', 'dim')} lading logs {run} {name}")
+        lines.append(f"  {paint('debug', 'dim')} lading debug {run} {name}")
+    return lines
+
+
+def log_place(stage: dict[str, Any]) -> str:
+    """The prefix of a stage's log in the store."""
+    return names.AttemptId(stage["kind"], stage["key"], int(stage["attempt"])).log()
+
+
+def print_summary(record: dict[str, Any], **words: Any) -> None:
+    """Writes the text to stdout."""
+    say(summary(record, **words))

@@ -1,0 +1,74 @@
+"""Fetches artifacts of a result out of the store, checked against its manifest."""
+
+import difflib
+from pathlib import Path
+
+from lading.errors import DamagedInputError, NotFoundError, UserError
+from lading.manifest.model import Artifact, Manifest
+from lading.names import AttemptId
+from lading.store.base import Store
+
+ALL = "all"
+
+
+def chosen(manifest: Manifest, name: str) -> dict[str, Artifact]:
+    """The artifact of a name, or all below a folder of that name.
+
+    Raises:
+        NotFoundError: with the nearest name.
+    """
+    if name in manifest.artifacts:
+        return {name: manifest.artifacts[name]}
+    prefix = "" if name == ALL else name.rstrip("/") + "/"
+    found = {known: artifact for known, artifact in manifest.artifacts.items() if known.startswith(prefix)}
+    if not found:
+        close = difflib.get_close_matches(name, [*manifest.artifacts], n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"it has: {', '.join(sorted(manifest.artifacts)) or 'none'}"
+        raise NotFoundError(f"{manifest.kind}/{manifest.key[:12]} made no artifact {name!r}", do=hint)
+    return found
+
+
+def fetch(store: Store, manifest: Manifest, name: str, destination: Path) -> list[tuple[str, Path, Artifact]]:
+    """Downloads one artifact, or a folder of them; a file whose bytes are not those of the manifest is not left behind.
+
+    Args:
+        store: where from.
+        manifest: of the result.
+        name: an artifact's name, the folder of several (`model.mlpackage`), or `all`.
+        destination: a file's path for one artifact, else the folder in which the names are laid out.
+
+    Raises:
+        NotFoundError: there is no such artifact.
+        DamagedInputError: the store holds other bytes than the manifest promises.
+    """
+    found = chosen(manifest, name)
+    one = list(found) == [name]
+    as_file = one and not destination.is_dir() and destination != Path()
+    fetched = []
+    for known, artifact in sorted(found.items()):
+        path = destination if as_file else destination / (Path(known).name if one else known)
+        fetch_one(store, manifest, known, path)
+        fetched.append((known, path, artifact))
+    return fetched
+
+
+def fetch_one(store: Store, manifest: Manifest, name: str, path: Path) -> Path:
+    """Downloads one artifact to a file, its size and sha256 checked before the file gets its name."""
+    artifact = manifest.artifacts[name]
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        digest = store.download(AttemptId(manifest.kind, manifest.key, manifest.attempt).artifacts + artifact.path, partial)
+        if (digest.size, digest.sha256) != (artifact.size, artifact.sha256):
+            raise DamagedInputError(
+                f"{name} is damaged in {store.uri}: its sha256 is {digest.sha256[:16]}…, its manifest says {artifact.sha256[:16]}…",
+                need=manifest.kind,
+                artifact=name,
+                do="lading run FILE makes it again once `lading verify RUN --deep` has named it",
+            )
+        partial.replace(path)
+    except OSError as error:
+        raise UserError(f"{path} can't be written: {error.strerror or error}", do="name another place") from error
+    finally:
+        partial.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,93 @@
+"""Reads what runs left in the store, tolerantly: a report must be written of a run whose documents are broken, too."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from lading import names
+from lading.errors import LadingError, MissingObjectError
+from lading.manifest.handoff import number_of, read_record
+from lading.manifest.model import Manifest
+from lading.names import AttemptId
+from lading.store.base import Store
+
+MAX_DOCUMENT = 32 << 20
+"""Bytes of a document that a page or a comparison reads; what is larger is left out."""
+
+
+def read_json(store: Store, key: str) -> dict[str, Any] | None:
+    """A JSON object of the store; none where it is absent, too large or not a JSON object."""
+    try:
+        data = store.read(key, limit=MAX_DOCUMENT + 1)
+        value = json.loads(data) if len(data) <= MAX_DOCUMENT else None
+    except (MissingObjectError, ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def record_of(store: Store, run: str) -> dict[str, Any]:
+    """run.json; for a run without an end, the same shape made of its plan.json, each stage pending."""
+    places = names.RunPlaces(run)
+    if end := read_json(store, places.end):
+        return end
+    plan = read_json(store, places.plan) or {}
+    pipeline = pipeline_of(plan)
+    keys = _mapping(plan.get("keys"))
+    stages = {
+        name: {
+            "kind": stage.get("kind", ""),
+            "key": keys.get(name),
+            "state": "pending",
+            "attempt": None,
+            "seconds": None,
+            "reason": "",
+            "gates": [],
+        }
+        for name, stage in (pipeline.get("stages") or {}).items()
+    }
+    return {
+        "schema": "lading/run/v1",
+        "run": run,
+        "pipeline": pipeline.get("pipeline", ""),
+        "started": plan.get("started", ""),
+        "finished": "",
+        "state": "running",
+        "stages": stages,
+    }
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def pipeline_of(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """The resolved pipeline in a plan.json."""
+    return _mapping(plan.get("pipeline"))
+
+
+def manifest_of(store: Store, stage: Mapping[str, Any]) -> tuple[int, Manifest] | None:
+    """The manifest that a stage of a record used: that of its attempt where the record names one, else the newest."""
+    kind, key = str(stage.get("kind") or ""), str(stage.get("key") or "")
+    if not kind or not key:
+        return None
+    prefix = names.manifests(kind, key)
+    newest: tuple[int, Manifest] | None = None
+    try:
+        numbers = sorted((number_of(stat.key[len(prefix) :]) for stat in store.list(prefix)), reverse=True)
+        for number in filter(None, numbers):
+            record = read_record(store, kind, key, number)
+            if isinstance(record, Manifest):
+                newest = newest or (number, record)
+                if stage.get("attempt") in {None, record.attempt}:
+                    return number, record
+    except LadingError:
+        return newest
+    return newest
+
+
+def artifact_json(store: Store, manifest: Manifest, name: str) -> dict[str, Any] | None:
+    """A JSON artifact of a result, handed on or kept; none where it has no such thing."""
+    artifact = manifest.artifacts.get(name)
+    if artifact is None:
+        return None
+    return read_json(store, AttemptId(manifest.kind, manifest.key, manifest.attempt).artifacts + artifact.path)

@@ -1,0 +1,102 @@
+"""The runs in a store: their ids, and a line about each."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lading.ledger.documents import manifest_of, record_of
+from lading.store.base import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One run in a line."""
+
+    run: str
+    pipeline: str
+    state: str
+    started: str
+    finished: str
+    stages: Mapping[str, str] = field(default_factory=dict)
+    """Stage to state."""
+
+    def to_data(self) -> dict[str, Any]:
+        """As JSON data."""
+        return {
+            "run": self.run,
+            "pipeline": self.pipeline,
+            "state": self.state,
+            "started": self.started,
+            "finished": self.finished,
+            "stages": dict(self.stages),
+        }
+
+
+def run_ids(store: Store) -> list[str]:
+    """Every run of the store, oldest first: ids begin with their time."""
+    found = {stat.key.split("/")[1] for stat in store.list("runs/") if stat.key.endswith(("/plan.json", "/run.json"))}
+    return sorted(found)
+
+
+def summary_of(record: Mapping[str, Any]) -> Summary:
+    """A record in a line."""
+    return Summary(
+        run=str(record.get("run", "")),
+        pipeline=str(record.get("pipeline", "")),
+        state=str(record.get("state", "")),
+        started=str(record.get("started", "")),
+        finished=str(record.get("finished") or ""),
+        stages={name: str(stage.get("state", "")) for name, stage in (record.get("stages") or {}).items()},
+    )
+
+
+def runs(store: Store, *, last: int | None = None, pipeline: str | None = None) -> list[Summary]:
+    """Runs, newest first.
+
+    Args:
+        store: where.
+        last: no more than so many.
+        pipeline: of this pipeline alone.
+    """
+    found: list[Summary] = []
+    for run in reversed(run_ids(store)):
+        if last is not None and len(found) >= last:
+            break
+        summary = summary_of(record_of(store, run))
+        if pipeline is None or summary.pipeline == pipeline:
+            found.append(summary)
+    return found
+
+
+def measurements(store: Store, record: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
+    """Stage to measurements, of every stage of a run that has a result."""
+    found: dict[str, dict[str, float | None]] = {}
+    for name, stage in (record.get("stages") or {}).items():
+        if (standing := manifest_of(store, stage)) is not None:
+            found[name] = dict(standing[1].measurements)
+    return found
+
+
+def to_frame(store: Store, *, pipeline: str | None = None) -> Any:
+    """One row a run, one column a measurement (`train.accuracy`), as a pandas DataFrame indexed by run.
+
+    Raises:
+        UserError: pandas is not installed.
+    """
+    pandas = _pandas()
+    rows = []
+    for summary in reversed(runs(store, pipeline=pipeline)):
+        record = record_of(store, summary.run)
+        flat = {f"{stage}.{name}": value for stage, numbers in measurements(store, record).items() for name, value in numbers.items()}
+        rows.append({"run": summary.run, "pipeline": summary.pipeline, "state": summary.state, "started": summary.started, **flat})
+    return pandas.DataFrame(rows).set_index("run") if rows else pandas.DataFrame()
+
+
+def _pandas() -> Any:
+    from lading.errors import UserError
+
+    try:
+        import pandas
+    except ImportError as error:
+        raise UserError("to_frame needs pandas, which is not installed", do="pip install 'lading[report]'") from error
+    return pandas
