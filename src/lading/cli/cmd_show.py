@@ -28,9 +28,8 @@ def command(run: options.Run, stage: options.StageName, store: options.StoreOpti
             }
         )
         return
-    say(
-        f"{paint(stage, 'bold')}  {manifest.kind}/{short(manifest.key, 16)}  {state(str(found.get('state')))}  {gates(found.get('gates') or ())}"
-    )
+    head = f"{paint(stage, 'bold')}  {manifest.kind}/{short(manifest.key, 16)}  {state(str(found.get('state')))}"
+    say(f"{head}  {gates(found.get('gates') or ())}")
     judged = {row["measurement"]: row for row in reversed(found.get("gates") or ())}
     if manifest.measurements:
         rows = [(clean(name), number(value), _gate(judged.get(name))) for name, value in sorted(manifest.measurements.items())]
