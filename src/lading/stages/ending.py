@@ -1,0 +1,104 @@
+"""How an attempt ended, from what its supervisor saw: one outcome, whose code and cause come from here alone."""
+
+import errno
+import json
+import signal
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from lading import names
+from lading.attempt.records import Cause, Outcome
+from lading.codes import Code
+from lading.errors import DamagedInputError, LadingError
+from lading.stages.asked import Asked
+
+TAIL = 8000
+"""Characters of a traceback that an outcome keeps."""
+CAUSES = {
+    Code.WRONG_INPUT: Cause.WRONG_INPUT,
+    Code.DAMAGED_INPUT: Cause.DAMAGED_INPUT,
+    Code.STORE_UNREACHABLE: Cause.STORE,
+    Code.FAILED: Cause.FAILED,
+    Code.STOPPED: Cause.STOPPED,
+    Code.PEER_LOST: Cause.PEER_LOST,
+    Code.CANNOT_RUN_HERE: Cause.CANNOT_RUN_HERE,
+}
+_SPEAKS = list(Cause)
+
+
+def of_error(error: BaseException) -> Outcome:
+    """The outcome of an error that the supervisor itself met."""
+    if isinstance(error, LadingError):
+        need, artifact = (error.need, error.artifact) if isinstance(error, DamagedInputError) else (None, None)
+        code = error.code
+        return Outcome(code=code, cause=CAUSES[code], message=str(error), need=need, artifact=artifact)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        place = f" ({error.filename})" if error.filename else ""
+        return Outcome(
+            code=Code.STORE_UNREACHABLE,
+            cause=Cause.STORE,
+            message=f"no space is left on the disk where the stage works{place}\n  free some, or set {names.ENV_WORK} to a larger disk",
+        )
+    text = "".join(traceback.format_exception(error))
+    return Outcome(
+        code=Code.FAILED,
+        cause=Cause.FAILED,
+        message=f"a bug in lading's supervisor: {type(error).__name__}: {error}",
+        traceback=text[-TAIL:],
+    )
+
+
+def of_asked(asked: Asked, detail: str = "") -> Outcome:
+    """The outcome of an attempt that was asked to stop and did."""
+    if asked.why == "deadline":
+        return Outcome(code=Code.FAILED, cause=Cause.DEADLINE, message=asked.reason)
+    return Outcome(code=Code.STOPPED, cause=Cause.STOPPED, message="; ".join(part for part in (asked.reason, detail) if part))
+
+
+def left_by_child(work: Path) -> Outcome | None:
+    """The outcome that the stage's process (or, of several, the one whose cause speaks first) left behind; None if none did."""
+    outcomes = list(_read(sorted(work.glob("outcome*.json"))))
+    return min(outcomes, key=lambda outcome: _SPEAKS.index(outcome.cause or Cause.FAILED), default=None)
+
+
+def _read(places: Iterable[Path]) -> Iterable[Outcome]:
+    for place in places:
+        try:
+            yield Outcome.model_validate(json.loads(place.read_bytes()[: 1 << 20]))
+        except (OSError, ValueError, ValidationError):
+            continue
+
+
+def of_child(status: int, left: Outcome | None, asked: Asked, *, killed_for_memory: bool, memory: str) -> Outcome:
+    """The outcome of a stage's process that did not end well.
+
+    Args:
+        status: as subprocess has it: below zero the signal.
+        left: what it said itself.
+        asked: whether it was asked to stop before.
+        killed_for_memory: whether the counter of the cgroup moved.
+        memory: what it was allowed, for the sentence.
+    """
+    if left is not None and (not asked or left.cause in {Cause.WRONG_INPUT, Cause.DAMAGED_INPUT, Cause.CANNOT_RUN_HERE, Cause.STOPPED}):
+        return left
+    if status == -signal.SIGKILL and killed_for_memory:
+        return Outcome(
+            code=Code.FAILED,
+            cause=Cause.OUT_OF_MEMORY,
+            message=f"the stage was killed because memory ran out (memory: {memory})\n  give it more memory:, or a smaller batch",
+        )
+    if asked:
+        return of_asked(asked, "it did not end by itself, and was killed" if status == -signal.SIGKILL else "")
+    if status < 0:
+        name = signal.Signals(-status).name if -status in set(signal.Signals) else f"signal {-status}"
+        hint = "; perhaps memory ran out on the machine" if status == -signal.SIGKILL else ""
+        return Outcome(code=Code.FAILED, cause=Cause.FAILED, message=f"the stage's process was ended by {name}{hint}", where=name)
+    text = (
+        f"the stage's process ended with exit code {status} and said nothing about why"
+        if status
+        else "the stage's process ended without a result"
+    )
+    return Outcome(code=Code.FAILED, cause=Cause.FAILED, message=text + "\n  lading logs RUN STAGE shows what it printed last")

@@ -1,0 +1,113 @@
+"""A script stage: any command that reads $LADING_INPUTS/<need>/ and writes $LADING_OUTPUT."""
+
+import json
+import math
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import FrameType
+
+from lading import names
+from lading.config.settings.script import ScriptSettings
+from lading.errors import LadingError, WrongInputError
+from lading.stages.context import StageContext
+
+MEASUREMENTS = "measurements.json"
+TAIL_LINES, TAIL_BYTES = 20, 4096
+
+
+def run(context: StageContext[ScriptSettings]) -> None:
+    """Runs the command in the folder of its files; what it writes to $LADING_OUTPUT is the result."""
+    before = _snapshot(context.files)
+    code, tail = _execute(context)
+    if code != 0:
+        ended = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        raise LadingError(
+            f"the command {' '.join(context.settings.command)[:200]!r} {ended}" + (f"; the last it said:\n{tail}" if tail else "")
+        )
+    stray = sorted(name for name, seen in _snapshot(context.files).items() if before.get(name) != seen)
+    if stray:
+        shown = ", ".join(stray[:5]) + (", ..." if len(stray) > 5 else "")
+        context.warn(f"the command wrote {shown} into its working folder, which is thrown away; results belong into ${names.ENV_OUTPUT}")
+    place = context.output / MEASUREMENTS
+    if place.is_file() and not place.is_symlink():
+        context.measure(**_measurements(place))
+        context.file(MEASUREMENTS, handed_on=False)
+
+
+def _execute(context: StageContext[ScriptSettings]) -> tuple[int, str]:
+    """Exit code, and the tail of stderr, which is passed on meanwhile."""
+    settings = context.settings
+    env = dict(os.environ) | settings.env
+    env |= {names.ENV_INPUTS: str(context.output.parent / names.WORK_INPUTS), names.ENV_OUTPUT: str(context.output)}
+    program = shutil.which(settings.command[0], path=env.get("PATH")) or _local(context.files, settings.command[0])
+    if program is None:
+        raise WrongInputError(
+            f"the command {settings.command[0]!r} is not there",
+            do="name a program that the image (or this machine) has, or list it under files:",
+        )
+    try:
+        process = subprocess.Popen(
+            [program, *settings.command[1:]], cwd=context.files, env=env, stderr=subprocess.PIPE, start_new_session=True
+        )
+    except OSError as error:
+        raise WrongInputError(f"the command {settings.command[0]!r} can't be started: {error.strerror}") from None
+
+    def pass_on(number: int, _frame: FrameType | None) -> None:
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            return
+
+    signal.signal(signal.SIGTERM, pass_on)
+    tail = b""
+    assert process.stderr is not None
+    while data := os.read(process.stderr.fileno(), 1 << 16):
+        sys.stderr.buffer.write(data)
+        sys.stderr.buffer.flush()
+        tail = (tail + data)[-TAIL_BYTES:]
+    code = process.wait()
+    return code, "\n".join(tail.decode(errors="replace").splitlines()[-TAIL_LINES:])
+
+
+def _local(folder: Path, program: str) -> str | None:
+    """A program among the stage's own files."""
+    place = folder / program
+    if not place.is_file():
+        return None
+    place.chmod(0o755)
+    return str(place)
+
+
+def _snapshot(folder: Path) -> dict[str, tuple[int, int]]:
+    """Size and time of every file, without Python's own caches."""
+    found = {}
+    for place in folder.rglob("*"):
+        if "__pycache__" not in place.parts and not place.is_symlink() and place.is_file():
+            status = place.stat()
+            found[place.relative_to(folder).as_posix()] = (status.st_size, status.st_mtime_ns)
+    return found
+
+
+def _measurements(place: Path) -> dict[str, float]:
+    """The numbers that the command measured.
+
+    Raises:
+        LadingError: the file is no JSON object of numbers.
+    """
+    help_ = f'write ${names.ENV_OUTPUT}/{MEASUREMENTS} as {{"accuracy": 0.97}}'
+    try:
+        value = json.loads(place.read_bytes()[: 1 << 20])
+    except ValueError as error:
+        raise LadingError(f"{MEASUREMENTS} is no JSON: {error}", do=help_) from None
+    if not isinstance(value, dict):
+        raise LadingError(f"{MEASUREMENTS} holds a {type(value).__name__}, and an object of names and numbers is expected", do=help_)
+    for name, number in value.items():
+        if number is None:
+            value[name] = math.nan
+        elif isinstance(number, bool) or not isinstance(number, int | float):
+            raise LadingError(f"{MEASUREMENTS}: {name} is {json.dumps(number)[:60]}, and a number is expected", do=help_)
+    return value

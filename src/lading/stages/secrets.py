@@ -1,0 +1,80 @@
+"""Secrets in what a stage prints: values of variables that are named like secrets are masked, across chunk borders too."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from urllib.parse import quote
+
+from lading import names
+
+MASK = b"****"
+SHORTEST = 6
+"""Shorter values are not masked: they would blot out ordinary text."""
+_NAMED = re.compile(
+    r"SECRET|TOKEN|PASSW|PASSPHRASE|CREDENTIAL|API_?KEY|ACCESS_KEY|PRIVATE|_KEY$|^KEY$|_PAT$|_AUTH|COOKIE|CONNECTION_STRING|DSN$",
+    re.IGNORECASE,
+)
+_IN_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s:@]*:([^/\s@]+)@", re.IGNORECASE)
+
+
+def passed_names(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The variables that LADING_PASS_ENV lets through to the stage."""
+    return tuple(name.strip() for name in environ.get(names.ENV_PASSED, "").split(",") if name.strip())
+
+
+def secrets_of(environ: Mapping[str, str]) -> frozenset[str]:
+    """The values to mask: of variables named like secrets, of those passed on by name, and passwords inside URLs."""
+    passed = set(passed_names(environ))
+    values = {value for name, value in environ.items() if name in passed or _NAMED.search(name)}
+    values |= {match[1] for value in environ.values() for match in _IN_URL.finditer(value)}
+    lines = {line.strip() for value in values if "\n" in value for line in value.splitlines()}
+    return frozenset(value for value in values | lines if len(value) >= SHORTEST)
+
+
+class Masker:
+    """Masks secrets in a stream of bytes; holds back only what may be the beginning of one."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        spellings = {form for value in secrets for form in (value, quote(value, safe=""), json.dumps(value)[1:-1])}
+        self._secrets = sorted((value.encode() for value in spellings), key=len, reverse=True)
+        self._pattern = re.compile(b"|".join(map(re.escape, self._secrets))) if self._secrets else None
+        self._held = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """What of the stream so far may be shown and was not yet."""
+        if self._pattern is None:
+            return data
+        data = self._held + data
+        shown, position = [], 0
+        for match in self._pattern.finditer(data):
+            if self._may_grow(data, match.start(), match.end()):
+                break
+            shown += [data[position : match.start()], MASK]
+            position = match.end()
+        rest = data[position:]
+        keep = self._beginning(rest)
+        self._held = rest[len(rest) - keep :] if keep else b""
+        shown.append(rest[: len(rest) - keep])
+        return b"".join(shown)
+
+    def _may_grow(self, data: bytes, start: int, end: int) -> bool:
+        """Whether a longer secret may begin at the same place and end beyond what has come."""
+        return end < len(data) + 1 and any(len(s) > len(data) - start and s.startswith(data[start:]) for s in self._secrets)
+
+    def _beginning(self, data: bytes) -> int:
+        """The length of the longest end of `data` that may be the beginning of a secret."""
+        most = min(len(data), len(self._secrets[0]) - 1 if self._secrets else 0)
+        for length in range(most, 0, -1):
+            tail = data[len(data) - length :]
+            if any(len(secret) > length and secret.startswith(tail) for secret in self._secrets):
+                return length
+        return 0
+
+    def finish(self) -> bytes:
+        """What was held back, at the end of the stream."""
+        rest, self._held = self._held, b""
+        return self._pattern.sub(MASK, rest) if self._pattern else rest
+
+    def text(self, text: str) -> str:
+        """A whole text, masked."""
+        return self._pattern.sub(MASK, text.encode()).decode(errors="replace") if self._pattern else text

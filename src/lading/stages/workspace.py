@@ -1,0 +1,93 @@
+"""The working folder of one attempt: what lies where, the files of the user in it, and what the stage left as its output."""
+
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from lading import names
+from lading.errors import LadingError, MissingObjectError, UserError, WrongInputError
+from lading.manifest.model import plain_path
+from lading.plan.job import JobSpec
+from lading.store.base import Store
+
+
+def make(work: Path, job: JobSpec) -> None:
+    """Makes the folder, empty but for job.json."""
+    for name in (names.WORK_INPUTS, names.WORK_OUTPUT, names.WORK_SCRATCH, names.WORK_CHECKPOINTS, names.WORK_FILES):
+        (work / name).mkdir(parents=True, exist_ok=True)
+    (work / names.WORK_JOB).write_bytes(job.to_bytes())
+
+
+def user_files(settings: object) -> Iterator[tuple[str, str | None]]:
+    """Path and sha256 of every file of the user in resolved settings, wherever it stands."""
+    if isinstance(settings, Mapping):
+        if set(settings) == {"path", "sha256"}:
+            yield str(settings["path"]), settings["sha256"]
+        else:
+            for value in settings.values():
+                yield from user_files(value)
+    elif isinstance(settings, list | tuple):
+        for value in settings:
+            yield from user_files(value)
+
+
+def fetch_user_files(store: Store, settings: Mapping[str, Any], folder: Path) -> None:
+    """Brings the files of the user that the settings name, each checked.
+
+    Raises:
+        UserError: the settings are not resolved, or a file's name can't be used.
+        LadingError: a file is not in the store, or has other bytes than its name promises.
+    """
+    from lading.config.userfile import UserFile
+
+    for path, sha256 in user_files(settings):
+        if sha256 is None:
+            raise UserError(f"the file {path} has not been put into the store: the pipeline is not resolved", do="lading resolve")
+        try:
+            target = folder / plain_path(UserFile(path=path, sha256=sha256).name)
+        except ValueError as error:
+            raise UserError(f"a file of yours can't be used: {error}", do="rename it") from None
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            if not any(store.download(names.user_file(sha256), target).sha256 == sha256 for _ in range(2)):
+                raise LadingError(f"the file {path} is damaged in the store ({names.user_file(sha256)})", do="run again: it is stored anew")
+        except MissingObjectError:
+            raise WrongInputError(
+                f"the file {path} is not in the store ({names.user_file(sha256)})", do="run again: it is stored anew"
+            ) from None
+
+
+def output_files(output: Path) -> dict[str, Path]:
+    """Every artifact that the stage left, by name.
+
+    Raises:
+        LadingError: one of them is a link, no regular file, or named so that it can't travel.
+    """
+    found: dict[str, Path] = {}
+    folded: dict[str, str] = {}
+    todo = [output]
+    while todo:
+        for entry in sorted(os.scandir(todo.pop()), key=lambda entry: entry.name):
+            name = Path(entry.path).relative_to(output).as_posix()
+            mode = entry.stat(follow_symlinks=False).st_mode
+            if stat.S_ISLNK(mode):
+                raise _refused(name, f"it is a link (to {os.readlink(entry.path)})", "copy the file instead")
+            if stat.S_ISDIR(mode):
+                todo.append(Path(entry.path))
+                continue
+            if not stat.S_ISREG(mode):
+                raise _refused(name, "it is no regular file (a pipe, a socket or a device)", "write plain files only")
+            try:
+                plain_path(name)
+            except ValueError as error:
+                raise _refused(name, str(error), "rename it") from None
+            if (other := folded.setdefault(name.casefold(), name)) != name:
+                raise _refused(name, f"on some systems it is the same file as {other}", "rename one of them")
+            found[name] = Path(entry.path)
+    return dict(sorted(found.items()))
+
+
+def _refused(name: str, why: str, do: str) -> LadingError:
+    return LadingError(f"{name!r} in the stage's output can't be an artifact: {why}", do=do)
