@@ -1,7 +1,9 @@
 """The supervisor's hold on the stage's own process: forked from a warm server where there is one, else started anew."""
 
+import json
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -9,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lading.logs import get_logger
 from lading.stages import guard
@@ -47,7 +50,7 @@ class Child:
         control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             control.connect(server)
-            socket.send_fds(control, [guard.json.dumps({"what": "child", "kind": kind}).encode() + b"\n"], [self._out])
+            socket.send_fds(control, [json.dumps({"what": "child", "kind": kind}).encode() + b"\n"], [self._out])
         except OSError as error:
             log.info("child.cold", why=str(error))
             control.close()
@@ -93,13 +96,13 @@ class Child:
             if deadline_s is not None and now - began >= deadline_s:
                 asked.deadline(f"it took longer than its deadline of {deadline_s:g} s")
             if asked and kill_at is None:
-                self.signal(guard.signal.SIGTERM)
+                self.signal(signal.SIGTERM)
                 kill_at = now + grace_s
             elif kill_at is not None and now >= kill_at:
-                self.signal(guard.signal.SIGKILL)
+                self.signal(signal.SIGKILL)
                 kill_at = now + 10
             times = [t - now for t in (kill_at, None if asked or deadline_s is None else began + deadline_s) if t is not None]
-            watched = [self._control] if asked else [self._control, asked]
+            watched: list[Any] = [self._control] if asked else [self._control, asked]
             ready, _, _ = select.select(watched, [], [], max(0.0, min(times)) if times else None)
             if self._control in ready:
                 answer = guard.read_line(self._control)

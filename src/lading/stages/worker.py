@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 import sys
 import sysconfig
 import traceback
@@ -25,16 +26,7 @@ from lading.stages.threads import thread_count
 
 _HERE = str(Path(__file__).resolve().parent.parent)
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
-_LOST = (
-    "connection closed",
-    "connection reset",
-    "connection refused",
-    "timed out",
-    "timeout",
-    "broken pipe",
-    "remote process exited",
-    "aborted",
-)
+_LOST = re.compile("connection (closed|reset|refused)|timed out|timeout|broken pipe|remote process exited|aborted", re.IGNORECASE)
 
 
 def main(work: Path) -> int:
@@ -46,7 +38,7 @@ def main(work: Path) -> int:
         if rank in (None, "0"):
             _write(work / names.WORK_RESULT, context.result() | {"hardware": _accelerators()})
         return 0
-    except BaseException as error:  # noqa: BLE001: whatever it was, the supervisor hears of it
+    except BaseException as error:  # noqa: BLE001 (whatever it was, the supervisor hears of it)
         if isinstance(error, SystemExit) and not error.code:
             error = LadingError("the stage called sys.exit() before it had returned", do="let the function return")
         traceback.print_exception(error)
@@ -132,7 +124,7 @@ def outcome_of(error: BaseException) -> Outcome:
         return of_error(error).but(where=where, traceback=text)
     message = f"{type(error).__name__}: {error}"[:2000]
     if _in_collective(error):
-        lost = any(word in str(error).lower() for word in _LOST)
+        lost = _LOST.search(str(error))
         code, cause = (Code.PEER_LOST, Cause.PEER_LOST) if lost else (Code.FAILED, Cause.FAILED_IN_COLLECTIVE)
         return Outcome(code=code, cause=cause, message=message, where=where, traceback=text)
     return Outcome(code=Code.FAILED, cause=Cause.FAILED, message=message, where=where, traceback=text)
@@ -141,11 +133,8 @@ def outcome_of(error: BaseException) -> Outcome:
 def frame_of(trace: TracebackType | None) -> str:
     """The last frame in the user's own code, or in lading's where there is none: `file.py:12 in function`."""
     frames = [frame for frame in traceback.extract_tb(trace) if frame.filename != __file__]
-    own = [
-        frame
-        for frame in frames
-        if not frame.filename.startswith((*_LIBRARIES, _HERE, "<frozen")) and "site-packages" not in frame.filename
-    ]
+    foreign = (*_LIBRARIES, _HERE, "<frozen")
+    own = [frame for frame in frames if not frame.filename.startswith(foreign) and "-packages" not in frame.filename]
     ours = [frame for frame in frames if frame.filename.startswith(_HERE)]
     best = (own or ours or frames)[-1:]
     return "".join(f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}" for frame in best)

@@ -54,9 +54,7 @@ def fetch_user_files(store: Store, settings: Mapping[str, Any], folder: Path) ->
             if not any(store.download(names.user_file(sha256), target).sha256 == sha256 for _ in range(2)):
                 raise LadingError(f"the file {path} is damaged in the store ({names.user_file(sha256)})", do="run again: it is stored anew")
         except MissingObjectError:
-            raise WrongInputError(
-                f"the file {path} is not in the store ({names.user_file(sha256)})", do="run again: it is stored anew"
-            ) from None
+            raise WrongInputError(f"the file {path} is not in the store as {sha256}", do="run again: it is stored anew") from None
 
 
 def output_files(output: Path) -> dict[str, Path]:
@@ -73,7 +71,7 @@ def output_files(output: Path) -> dict[str, Path]:
             name = Path(entry.path).relative_to(output).as_posix()
             mode = entry.stat(follow_symlinks=False).st_mode
             if stat.S_ISLNK(mode):
-                raise _refused(name, f"it is a link (to {os.readlink(entry.path)})", "copy the file instead")
+                raise _refused(name, f"it is a link (to {Path(entry.path).readlink()})", "copy the file instead")
             if stat.S_ISDIR(mode):
                 todo.append(Path(entry.path))
                 continue
