@@ -19,10 +19,10 @@ def run(context: StageContext[ExportSettings]) -> None:
         if need.path(name).is_file():
             shutil.copyfile(need.path(name), context.file(name))
     entries = {"safetensors": contracts.entry(context.output, "safetensors")}
-    for i, format in enumerate(settings.formats):
+    for i, name in enumerate(settings.formats):
         context.progress(100 * i / len(settings.formats))
-        detail = formats.write(format, module, spec, context.output, opset=settings.opset)
-        entries[format] = contracts.entry(context.output, format, **detail)
+        detail = formats.write(name, module, spec, context.output, opset=settings.opset)
+        entries[name] = contracts.entry(context.output, name, **detail)
     parameters = sum(value.numel() for value in module.parameters())
     contract = contracts.contract_of(spec, parameters=parameters, formats=entries)
     context.write_json(contracts.CONTRACT, contract.to_data())

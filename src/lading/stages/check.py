@@ -1,0 +1,152 @@
+"""Check: every format of an export gives what PyTorch gives, at every declared length, several batch sizes and the edges."""
+
+import copy
+import time
+
+import numpy as np
+import torch
+
+from lading.config.settings.check import CheckSettings
+from lading.errors import WrongInputError
+from lading.ml import formats, health, parity
+from lading.ml.cases import Case, cases, lengths_of, random_inputs
+from lading.ml.contract import read_contract
+from lading.ml.models import load_model
+from lading.ml.spec import ModelSpec
+from lading.stages.context import StageContext
+
+Runners = dict[str, formats.Runner]
+
+
+def run(context: StageContext[CheckSettings]) -> None:
+    """Writes `check.json`: every figure, and the score that follows from them; latencies are kept beside it."""
+    settings, export = context.settings, context.need("export")
+    contract = read_contract(export.folder)
+    module, spec = load_model(export.folder)
+    torch.set_num_threads(context.threads)
+    health.check_weights(module)
+    for name in health.dead_parameters(module):
+        context.warn(f"{name} is zero throughout")
+    names = [name for name in contract.formats if name != "safetensors"]
+    runners: Runners = {name: formats.runner(name, export.folder, spec, threads=context.threads) for name in names}
+    data = context.inputs["data"].folder if "data" in context.inputs else None
+    found = list(
+        cases(
+            spec,
+            batch_sizes=settings.batch_sizes,
+            random=settings.random_inputs,
+            seed=settings.seed,
+            data=data,
+            split=settings.split,
+            samples=settings.samples,
+        )
+    )
+    context.seed(inputs=settings.seed)
+    rows = compare_all(context, module, spec, runners, found)
+    figures = parity.by_format(rows)
+    overall = parity.summary(rows)
+    context.write_json(
+        "check.json",
+        {
+            "schema": "lading/check/v1",
+            "summary": overall,
+            "formats": figures,
+            "rows": [row.to_data() for row in rows],
+            "real_samples": data is not None,
+        },
+    )
+    parts = ("max_abs_error", "psnr_db", "top1_agreement", "failures")
+    context.measure(**overall, parity=overall["score"], dead_parameters=len(health.dead_parameters(module)))
+    context.measure(**{f"{part}_{name}": figures[name][part] for name in figures for part in parts if part in figures[name]})
+    for row in [row for row in rows if row.failed][:10]:
+        context.warn(sentence(row))
+    if settings.latency_runs:
+        eager = {"eager": formats.module_runner(module, spec)}
+        context.write_json("latency.json", latency({**eager, **runners}, spec, settings.latency_runs, context.threads), handed_on=False)
+    context.progress(100)
+
+
+def compare_all(
+    context: StageContext[CheckSettings], module: torch.nn.Module, spec: ModelSpec, runners: Runners, found: list[Case]
+) -> list[parity.Row]:
+    """A row for every format, case and output.
+
+    Raises:
+        WrongInputError: the model's outputs could not tell a right export from a wrong one.
+    """
+    settings = context.settings
+    eager = formats.module_runner(module, spec)
+    double = formats.module_runner(copy.deepcopy(module).double(), spec, dtype=torch.float64)
+    references = [eager(case.inputs) for case in found]
+    _conclusive(spec, found, references)
+    rows = []
+    for i, (case, reference) in enumerate(zip(found, references, strict=True)):
+        exact = double(case.inputs)
+        for name, call in runners.items():
+            where = {"format": name, "case": case.name, "batch": case.batch, "length": case.length}
+            outputs, problem = _run(call, case.inputs)
+            for output in spec.outputs:
+                if output.name not in outputs:
+                    rows.append(parity.Row(**where, output=output.name, problem=problem or f"no output {output.name}"))
+                    continue
+                tolerance = parity.Tolerance.of(output.dtype, rtol=settings.rtol, atol=settings.atol)
+                rows.append(
+                    parity.compare(
+                        reference[output.name],
+                        outputs[output.name],
+                        tolerance,
+                        logits=output.name == "logits",
+                        exact=None if output.dtype == "float64" else exact[output.name],
+                        output=output.name,
+                        **where,
+                    )
+                )
+        context.progress(90 * (i + 1) / len(found))
+    return rows
+
+
+def _conclusive(spec: ModelSpec, found: list[Case], references: list[formats.Arrays]) -> None:
+    for output in spec.outputs:
+        ordinary = [reference[output.name] for case, reference in zip(found, references, strict=True) if case.ordinary]
+        why = health.inconclusive(ordinary)
+        if why:
+            raise WrongInputError(
+                f"the check of {output.name} is inconclusive: {why}",
+                do="train the model first, or look for a dead layer: a check of it would prove nothing",
+            )
+
+
+def _run(call: formats.Runner, inputs: formats.Arrays) -> tuple[formats.Arrays, str | None]:
+    """The outputs, or why there are none: a format that refuses a declared shape is a finding, not the end of the check."""
+    try:
+        return call(inputs), None
+    except Exception as error:  # noqa: BLE001 - runtimes raise their own classes, and each means the same here
+        return {}, f"it does not run: {type(error).__name__}: {str(error)[:300]}"
+
+
+def sentence(row: parity.Row) -> str:
+    """A failed row, for a person."""
+    place = f"{row.format}, {row.output}, {row.case}, batch {row.batch}" + (f", length {row.length}" if row.length else "")
+    return f"{place}: {row.problem or f'{row.beyond} of {row.count} values beyond the tolerance, the largest by {row.max_abs:.3g}'}"
+
+
+def latency(runners: Runners, spec: ModelSpec, runs: int, threads: int) -> dict[str, object]:
+    """Times one sample at the primary length, format after format in turn, so that all meet the same noise."""
+    inputs = random_inputs(spec, 1, spec.primary_length or lengths_of(spec)[0], np.random.default_rng(0))
+    first: dict[str, float] = {}
+    times: dict[str, list[float]] = {}
+    for name, call in runners.items():
+        if _run(call, inputs)[1] is None:
+            begin = time.perf_counter()
+            call(inputs)
+            first[name], times[name] = time.perf_counter() - begin, []
+    for _ in range(runs):
+        for name, kept in times.items():
+            begin = time.perf_counter()
+            runners[name](inputs)
+            kept.append(time.perf_counter() - begin)
+    return {
+        "runs": runs,
+        "threads": threads,
+        "formats": {name: {"second_call_ms": first[name] * 1e3, **parity.percentiles(kept)} for name, kept in times.items()},
+    }
