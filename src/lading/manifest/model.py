@@ -16,7 +16,9 @@ MAX_BYTES = 8 << 20
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 PlainName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 
-_SEGMENT = re.compile(r"^[A-Za-z0-9_][A-Za-z0-9._+ -]{0,127}$")
+SEGMENT_PATTERN = r"[A-Za-z0-9_][A-Za-z0-9._+ -]{0,127}"
+"""One part of a plain path."""
+_SEGMENT = re.compile(rf"{SEGMENT_PATTERN}\Z")
 
 
 def plain_path(path: str) -> str:
