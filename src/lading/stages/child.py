@@ -50,7 +50,7 @@ class Child:
         control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             control.connect(server)
-            socket.send_fds(control, [json.dumps({"what": "child", "kind": kind}).encode() + b"\n"], [self._out])
+            socket.send_fds(control, [json.dumps({"what": "child", "kind": kind}).encode().ljust(255) + b"\n"], [self._out])
         except OSError as error:
             log.info("child.cold", why=str(error))
             control.close()

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from lading.attempt import checkpoints
+from lading.attempt.checkpoints import rotate, upload
 from lading.errors import LadingError
 from lading.logs import get_logger
 from lading.names import AttemptId
@@ -53,9 +53,9 @@ class States:
         new = [step for step in steps if step > self._done]
         for step in new[-1:]:
             try:
-                checkpoints.upload(self._store, self._attempt, step, self._folder / str(step), part=self._pod, parts=self._pods)
+                upload(self._store, self._attempt, step, self._folder / str(step), part=self._pod, parts=self._pods)
                 if self._pod == 0:
-                    checkpoints.rotate(self._store, self._attempt)
+                    rotate(self._store, self._attempt)
             except (LadingError, OSError, ValueError) as error:
                 log.warning("state.not_stored", step=step, problem=str(error))
                 return
