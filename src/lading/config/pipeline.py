@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field, SerializeAsAny
+from pydantic import Field, SerializeAsAny, ValidationInfo, field_validator
 
 from lading.config.gate import Gate
 from lading.config.kinds import KINDS, Kind
@@ -25,6 +25,15 @@ class Stage(Frozen):
     resources: Resources = Field(default_factory=Resources)
     from_: str | None = Field(None, alias="from")
     """`<kind>/<key>`: pinned to a result that exists."""
+    outside: dict[str, str] = Field(default_factory=dict)
+    """Setting that names data outside of the store to the digest of that data's listing; filled in when the pipeline is resolved."""
+
+    @field_validator("settings", mode="before")
+    @classmethod
+    def _of_its_kind(cls, value: Any, info: ValidationInfo) -> Any:
+        """Settings that come as data, from a plan.json, are read by the kind's own model."""
+        known = KINDS.get(info.data.get("kind", ""))
+        return known.settings_model().model_validate(value) if known and isinstance(value, dict) and value else value
 
     @property
     def table(self) -> Kind:
