@@ -117,7 +117,9 @@ def _fits(name: str) -> bool:
 def _stages(data: dict[str, Any], problems: Problems) -> dict[str, Stage]:
     raw = data.get("stages")
     if not isinstance(raw, dict) or not raw:
-        problems.add(("stages",), f"{'it is missing' if raw is None else f'value {shown(raw)}'}: it should be a map of stages, such as `data: {{}}`")
+        problems.add(
+            ("stages",), f"{'it is missing' if raw is None else f'value {shown(raw)}'}: it should be a map of stages, such as `data: {{}}`"
+        )
         return {}
     defaults = data.get("defaults") or {}
     known_defaults = _defaults(defaults, problems)
@@ -187,21 +189,28 @@ def _stage(name: str, body: dict[str, Any], kinds: dict[str, str], defaults: dic
     gates = _gates(body.get("gates") or {}, (*path, "gates"), problems)
     own = {key: value for key, value in body.items() if key in RESOURCES}
     checked = _checked(Resources, own, path, problems)
-    if checked is None or settings is None:
+    if checked is None:
         return None
     merged = Resources.model_validate({**defaults, **own, "env": {**(defaults.get("env") or {}), **(own.get("env") or {})}})
     if not kind.distributed:
-        for key in ("nodes", "devices"):
-            if getattr(merged, key) > 1:
-                where = (*path, key) if key in own else ("defaults", key)
-                through = "" if key in own else f"; it reaches stage {name} too: write it at the stages that train instead"
-                problems.add(where, f"value {getattr(merged, key)}: kind {kind.name} runs as one process{through}")
+        _one_process(name, kind.name, merged, own, problems)
+    if settings is None:
+        return None
     values = {"name": name, "kind": kind.name, "needs": needs, "settings": settings, "gates": gates, "resources": merged}
     try:
         return Stage.model_validate({**values, "from": pinned, "outside": body.get("outside") or {}})
     except ValidationError as error:
         problems.add_all(error, Stage, body, path)
         return None
+
+
+def _one_process(name: str, kind: str, merged: Resources, own: Mapping[str, Any], problems: Problems) -> None:
+    """Refuses several nodes or devices, also when they come from `defaults:`."""
+    for key in ("nodes", "devices"):
+        if (count := getattr(merged, key)) > 1:
+            where = ("stages", name, key) if key in own else ("defaults", key)
+            through = "" if key in own else f"; it reaches stage {name} too: write it at the stages that train instead"
+            problems.add(where, f"value {count}: kind {kind} runs as one process{through}")
 
 
 def _check_pin(pin: Any, kind: str, path: tuple[str | int, ...], problems: Problems) -> None:

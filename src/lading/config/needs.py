@@ -115,7 +115,9 @@ def ordered(needs: Mapping[str, Mapping[str, str]], problems: Problems) -> list[
                 todo.pop()
             elif need in path:
                 circle = [*path[path.index(need) :], need]
-                problems.add(("stages", need, "needs"), f"stages need each other in a circle: {' → '.join(circle)}; one of these needs must go")
+                problems.add(
+                    ("stages", need, "needs"), f"stages need each other in a circle: {' → '.join(circle)}; one of these needs must go"
+                )
                 return list(needs)
             elif need not in done:
                 path.append(need)

@@ -58,7 +58,9 @@ def _put(data: Any, parts: Path, value: Any) -> str:
         stages = data.get("stages") if isinstance(data, dict) else None
         names = [str(name) for name in stages] if isinstance(stages, dict) else []
         if len(parts) < 3 or parts[1] not in names:
-            return f"there is no stage {str(parts[1])!r}{nearest(str(parts[1]), names)}" if len(parts) > 1 and parts[1] not in names else _FORM
+            return (
+                f"there is no stage {str(parts[1])!r}{nearest(str(parts[1]), names)}" if len(parts) > 1 and parts[1] not in names else _FORM
+            )
     place = data
     for part, _following in zip(parts[:-1], parts[1:], strict=True):
         if isinstance(place, list) and isinstance(part, int):

@@ -137,12 +137,13 @@ class _Build:
     def _pairs(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         pairs: dict[str, Any] = {}
         own: dict[str, int] = {}
-        for key_node, child in self._ordered(node, path):
+        for key_node, child in node.value:
+            if key_node.tag == _MERGE:
+                continue
             key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
-            if key is None or key_node.tag not in {_TAG + "str", _TAG + "merge"}:
-                if key is None or key_node.tag == _TAG + "null":
-                    self.problem(key_node, path, "a key here is not a word")
-                    continue
+            if key is None or key_node.tag == _TAG + "null":
+                self.problem(key_node, path, "a key here is not a word")
+                continue
             line = key_node.start_mark.line + 1
             if key in own:
                 self.problem(key_node, (*path, key), f"the key is here twice (first in line {own[key]}); keep one")
@@ -151,9 +152,6 @@ class _Build:
             self.lines[(*path, key)] = line
             pairs[key] = self.value(child, (*path, key))
         return {**self._merged(node, path, set(pairs)), **pairs}
-
-    def _ordered(self, node: yaml.MappingNode, path: Path) -> list[tuple[yaml.Node, yaml.Node]]:
-        return [(key, child) for key, child in node.value if key.tag != _MERGE]
 
     def _merged(self, node: yaml.MappingNode, path: Path, taken: set[str]) -> dict[str, Any]:
         """What `<<: *name` brings, below what is written here."""
@@ -167,6 +165,8 @@ class _Build:
                     continue
                 before = dict(self.lines)
                 value = self.value(part, path)
-                self.lines.update({place: line for place, line in before.items() if place[len(path) : len(path) + 1] and place[len(path)] in taken})
+                self.lines.update(
+                    {place: line for place, line in before.items() if place[len(path) : len(path) + 1] and place[len(path)] in taken}
+                )
                 merged = {**value, **merged}
         return merged
