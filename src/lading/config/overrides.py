@@ -62,7 +62,7 @@ def _put(data: Any, parts: Path, value: Any) -> str:
                 f"there is no stage {str(parts[1])!r}{nearest(str(parts[1]), names)}" if len(parts) > 1 and parts[1] not in names else _FORM
             )
     place = data
-    for part, _following in zip(parts[:-1], parts[1:], strict=True):
+    for part in parts[:-1]:
         if isinstance(place, list) and isinstance(part, int):
             if part >= len(place):
                 return f"the list has {len(place)} items, and there is no [{part}]"

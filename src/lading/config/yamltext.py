@@ -103,6 +103,7 @@ class _Build:
         try:
             if isinstance(node, yaml.SequenceNode):
                 return self._items(node, path)
+            assert isinstance(node, yaml.MappingNode)
             return self._pairs(node, path)
         finally:
             self._open.discard(id(node))
