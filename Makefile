@@ -2,6 +2,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3.11
 PY := .venv/bin/python
+PIP := .venv/bin/pip install --quiet --disable-pip-version-check --prefer-binary
 # An index of CPU builds of torch, where plain torch would bring gigabytes of CUDA: make demo TORCH_INDEX=https://...
 TORCH_INDEX ?=
 TORCH ?= torch==2.13.0
@@ -55,14 +56,18 @@ fmt: .venv/dev ## formats and mends what ruff can mend
 .venv/base:
 	@echo "fetching torch, lightning, onnx, onnxruntime, coremltools and what they need: about 1 GB, 3 to 6 minutes the first time"
 	$(PYTHON) -m venv .venv
-	.venv/bin/pip install --quiet --upgrade pip
-	.venv/bin/pip install --quiet $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$(TORCH)"
+	$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$(TORCH)"
 	@touch $@
 
-.venv/demo: .venv/base pyproject.toml
-	.venv/bin/pip install --quiet "$(TORCH)" --editable ".[train,export,report]"
+# constraints.txt names the versions that the tests ran with: the same libraries everywhere, and no search for them.
+.venv/demo: .venv/base pyproject.toml constraints.txt
+	$(PIP) --constraint constraints.txt --editable ".[train,export,report]"
 	@touch $@
 
-.venv/dev: .venv/demo pyproject.toml
-	.venv/bin/pip install --quiet "$(TORCH)" --editable ".[train,export,report,dev]"
+.venv/dev: .venv/demo
+	$(PIP) --constraint constraints.txt --editable ".[train,export,report,dev]"
 	@touch $@
+
+.PHONY: constraints
+constraints: ## writes constraints.txt anew from what is installed
+	.venv/bin/pip freeze --exclude-editable | sed 's/+cpu//; s/ @ .*//' > constraints.txt
