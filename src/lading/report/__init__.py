@@ -1,1 +1,1 @@
-"""Pages about runs."""
+"""One page for a run, self-contained: made of what lies in the store, and of nothing else."""

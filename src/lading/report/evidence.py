@@ -1,0 +1,189 @@
+"""What a stage kept for people, as charts, tables and examples: reads what it can make sense of, and fails on nothing.
+
+What is drawn where it is there (every part may be missing):
+
+- `history.json`: `{"epochs": [{"epoch": 1, "train_loss": ..., "validation_loss": ...}, ...]}`, a list under any other name, or one list a
+  series.
+- `report.json`: `classes`, `confusion` (rows are the truth), `reliability` (`[{"confidence", "accuracy", "count"}]`),
+  `worst` (`[{"id", "truth", "predicted", "confidence", "image" | "text"}]`), `per_class` (`[{"class", "precision", ...}]`).
+- `calibration.json`: `reliability` or `before` and `after` of the same shape, and numbers.
+- `check.json`, `verify.json` and all others: every list of flat objects becomes a table, every flat object a list of values.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from markupsafe import Markup
+
+from lading.report import charts
+from lading.report.png import picture
+from lading.report.svg import finite
+
+DOCUMENTS = ("history.json", "report.json", "calibration.json", "check.json", "verify.json", "convert.json", "bench.json", "drift.json")
+"""The artifacts that are read for a page, of whatever stage made them."""
+MAX_ROWS, MAX_EXAMPLES, MAX_TEXT = 200, 24, 600
+DRAWN = {"confusion", "confusion_matrix", "reliability", "worst", "worst_examples", "schema", "classes", "before", "after"}
+LATENCY = ("latency_ms", "median_ms", "p50_ms", "ms")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One piece of a stage's evidence: a chart, a table or examples."""
+
+    title: str
+    chart: Markup | None = None
+    head: Sequence[str] = ()
+    rows: Sequence[Sequence[Any]] = ()
+    examples: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+    wide: bool = False
+
+
+def blocks(documents: Mapping[str, Mapping[str, Any]]) -> list[Block]:
+    """Everything that can be shown of a stage's documents, by name of the document."""
+    found: list[Block] = []
+    for name, document in documents.items():
+        makers = (_history,) if name == "history.json" else (_confusion, _reliability, _worst, _tables)
+        for maker in makers:
+            found += maker(document)
+    return sorted(found, key=lambda block: block.wide)
+
+
+def _history(document: Mapping[str, Any]) -> Iterator[Block]:
+    """Curves, losses apart from the rest: they have other scales."""
+    series = _series(document)
+    losses = {name: points for name, points in series.items() if "loss" in name}
+    rates = {name: points for name, points in series.items() if name in {"lr", "learning_rate"} or name.endswith("_lr")}
+    others = {name: points for name, points in series.items() if name not in losses and name not in rates and "seconds" not in name}
+    for title, some in (("Loss", losses), ("Metrics", others), ("Learning rate", rates)):
+        if (chart := charts.lines(some, name=title)) is not None:
+            yield Block(title, chart=chart)
+
+
+def _series(document: Mapping[str, Any]) -> dict[str, list[tuple[float, float]]]:
+    """Name to points, from rows or from columns."""
+    rows = next((value for value in document.values() if isinstance(value, list) and value and isinstance(value[0], dict)), None)
+    found: dict[str, list[tuple[float, float]]] = {}
+    if rows is not None:
+        for i, row in enumerate(rows):
+            if not isinstance(row, dict):
+                continue
+            x = next((number for name in ("epoch", "step") if (number := finite(row.get(name))) is not None), float(i + 1))
+            for name, value in row.items():
+                if name not in {"epoch", "step"} and (y := finite(value)) is not None:
+                    found.setdefault(str(name), []).append((x, y))
+        return found
+    for name, values in document.items():
+        if isinstance(values, list) and name not in {"epoch", "step"}:
+            found[str(name)] = [(float(i + 1), y) for i, value in enumerate(values) if (y := finite(value)) is not None]
+    return found
+
+
+def _classes(document: Mapping[str, Any]) -> list[str]:
+    classes = document.get("classes")
+    return [str(one) for one in classes] if isinstance(classes, list) else []
+
+
+def _confusion(document: Mapping[str, Any]) -> Iterator[Block]:
+    matrix = document.get("confusion", document.get("confusion_matrix"))
+    if isinstance(matrix, list) and matrix and all(isinstance(row, list) for row in matrix):
+        chart = charts.confusion(matrix, _classes(document))
+        if chart is not None:
+            yield Block("Confusion matrix", chart=chart)
+
+
+def _reliability(document: Mapping[str, Any]) -> Iterator[Block]:
+    curves: dict[str, Any] = {}
+    for name, title in (("reliability", "model"), ("before", "before"), ("after", "after")):
+        value = document.get(name)
+        if isinstance(value, dict):
+            inner = {str(key): one for key, one in value.items() if _is_bins(one)}
+            bins = _columns(value)
+            curves |= inner or ({title: bins} if bins else {})
+        elif _is_bins(value):
+            curves[title] = value
+    if curves and (chart := charts.reliability(curves)) is not None:
+        yield Block("Reliability", chart=chart)
+
+
+def _is_bins(value: Any) -> bool:
+    return (
+        isinstance(value, list) and bool(value) and all(isinstance(one, dict) and {"confidence", "accuracy"} <= set(one) for one in value)
+    )
+
+
+def _columns(value: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Bins from lists of confidences, accuracies and counts."""
+    columns = {name: value[name] for name in ("confidence", "accuracy", "count") if isinstance(value.get(name), list)}
+    if not {"confidence", "accuracy"} <= set(columns):
+        return []
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=False)]
+
+
+def _worst(document: Mapping[str, Any]) -> Iterator[Block]:
+    rows = document.get("worst", document.get("worst_examples"))
+    if not isinstance(rows, list):
+        return
+    classes = _classes(document)
+    examples = []
+    for row in rows[:MAX_EXAMPLES]:
+        if not isinstance(row, dict):
+            continue
+        text = next((row[name] for name in ("text", "input") if isinstance(row.get(name), str)), "")
+        pixels = next((row[name] for name in ("image", "pixels", "input") if isinstance(row.get(name), list)), None)
+        facts = [(name, _named(value, classes, name)) for name, value in row.items() if _is_plain(value) and name not in {"text", "input"}]
+        examples.append({"picture": picture(pixels) if pixels else None, "text": text[:MAX_TEXT], "facts": facts})
+    if examples:
+        yield Block("Worst examples", examples=examples, wide=True)
+
+
+def _named(value: Any, classes: Sequence[str], name: str) -> Any:
+    """A class by its name, where a number stands for one."""
+    is_class = name in {"truth", "predicted", "target", "label", "prediction"} and isinstance(value, int) and not isinstance(value, bool)
+    return classes[value] if is_class and 0 <= value < len(classes) else value
+
+
+def _is_plain(value: Any) -> bool:
+    return value is None or isinstance(value, str | int | float | bool)
+
+
+def _tables(document: Mapping[str, Any], path: str = "", depth: int = 0) -> Iterator[Block]:
+    """Every list of flat objects as a table; every object of numbers as rows of names and values."""
+    for name, value in document.items():
+        title = f"{path} · {name}" if path else str(name)
+        if name in DRAWN and depth == 0:
+            continue
+        if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
+            yield from _table(title, value)
+        elif isinstance(value, dict) and value:
+            if all(isinstance(one, dict) for one in value.values()) and any(
+                _is_plain(leaf) for one in value.values() for leaf in one.values()
+            ):
+                yield from _table(title, [{"": key, **one} for key, one in value.items()])
+            elif any(_is_plain(one) for one in value.values()):
+                plain = [(key, one) for key, one in value.items() if _is_plain(one)]
+                yield Block(title, head=("name", "value"), rows=plain[:MAX_ROWS])
+            elif depth < 2:
+                yield from _tables(value, title, depth + 1)
+
+
+def _table(title: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[Block]:
+    """A table of the plain fields; latencies as bars too."""
+    head = [name for name in dict.fromkeys(name for row in rows for name in row) if any(_is_plain(row.get(name)) for row in rows)]
+    latency = next((name for name in LATENCY if name in head), None)
+    if latency:
+        pairs = [
+            (" ".join(str(row.get(n)) for n in head if isinstance(row.get(n), str)), number)
+            for row in rows
+            if (number := finite(row.get(latency))) is not None
+        ]
+        if (chart := charts.bars(pairs, name=f"{title}, {latency}", unit="ms")) is not None:
+            yield Block("Latency", chart=chart)
+    if head:
+        body = [[row.get(name) if _is_plain(row.get(name)) else "…" for name in head] for row in rows[:MAX_ROWS]]
+        yield Block(title.replace("_", " "), head=[name.replace("_", " ") for name in head], rows=body, wide=len(head) > 4)
+
+
+def _titled(row: Mapping[str, Any], head: Sequence[str]) -> str:
+    """A row by its words."""
+    return " ".join(str(row[name]) for name in head if isinstance(row.get(name), str))
