@@ -20,7 +20,17 @@ from lading.report import charts
 from lading.report.png import picture
 from lading.report.svg import finite
 
-DOCUMENTS = ("history.json", "report.json", "calibration.json", "check.json", "verify.json", "convert.json", "bench.json", "drift.json")
+DOCUMENTS = (
+    "history.json",
+    "report.json",
+    "calibration.json",
+    "check.json",
+    "verify.json",
+    "convert.json",
+    "latency.json",
+    "bench.json",
+    "drift.json",
+)
 """The artifacts that are read for a page, of whatever stage made them."""
 MAX_ROWS, MAX_EXAMPLES, MAX_TEXT = 200, 24, 600
 DRAWN = {"confusion", "confusion_matrix", "reliability", "worst", "worst_examples", "schema", "classes", "before", "after"}

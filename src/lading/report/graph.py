@@ -57,9 +57,10 @@ def draw(stages: Mapping[str, Mapping[str, Any]], needs: Mapping[str, list[str]]
     parts += [_node(name, stage, *where[name]) for name, stage in stages.items()]
     width = max((x for x, _ in where.values()), default=0) + NODE_W + PAD
     height = max((y for _, y in where.values()), default=0) + NODE_H + PAD
+    style = f"max-width:{width * 1.25:g}px;min-width:{min(width, 1100) * 0.62:g}px"
     return Markup(  # noqa: S704 - built of numbers and escaped text alone
-        f'<svg class="graph" viewBox="0 0 {width:g} {height:g}" style="max-width:{width * 1.25:g}px;min-width:{min(width, 1100) * 0.62:g}px" '
-        f'role="img" aria-label="Stages of the pipeline">{"".join(parts)}</svg>'
+        f'<svg class="graph" viewBox="0 0 {width:g} {height:g}" style="{style}" role="img" aria-label="Stages of the pipeline">'
+        f"{''.join(parts)}</svg>"
     )
 
 
