@@ -4,6 +4,7 @@ import errno
 import os
 import secrets
 import stat as modes
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,7 +15,7 @@ from lading.store.keys import TEMP, check_key, check_prefix
 from lading.store.streams import DENIED, FULL, arrival, copy, fsync_folder, source
 
 NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EXDEV, errno.EMLINK}
-TRIES = 20
+TRIES = 50
 """How often a name is given again when a folder was tidied away in between."""
 
 
@@ -164,7 +165,8 @@ class DirectoryStore:
             except FileNotFoundError:
                 if not left:
                     raise
-                with suppress(FileNotFoundError):
+                time.sleep(secrets.randbelow(1000) / 1e6 if left < TRIES - 3 else 0)
+                with suppress(FileNotFoundError, FileExistsError):
                     os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
 
     def _give_once(self, key: str, temp: str, path: str, data: bytes) -> bool:
