@@ -7,8 +7,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from types import FrameType
+from typing import IO
 
 from lading import names
 from lading.config.settings.script import ScriptSettings
@@ -62,14 +64,22 @@ def _execute(context: StageContext[ScriptSettings]) -> tuple[int, str]:
             return
 
     signal.signal(signal.SIGTERM, pass_on)
-    tail = b""
-    assert process.stderr is not None
-    while data := os.read(process.stderr.fileno(), 1 << 16):
+    tail = bytearray()
+    reader = threading.Thread(target=_pass_on, args=(process.stderr, tail), daemon=True)
+    reader.start()
+    code = process.wait()
+    reader.join(timeout=1)  # something that the command left running may hold stderr open
+    return code, "\n".join(tail.decode(errors="replace").splitlines()[-TAIL_LINES:])
+
+
+def _pass_on(source: IO[bytes] | None, tail: bytearray) -> None:
+    """Shows what comes, and remembers the end of it."""
+    assert source is not None
+    while data := os.read(source.fileno(), 1 << 16):
         sys.stderr.buffer.write(data)
         sys.stderr.buffer.flush()
-        tail = (tail + data)[-TAIL_BYTES:]
-    code = process.wait()
-    return code, "\n".join(tail.decode(errors="replace").splitlines()[-TAIL_LINES:])
+        tail += data
+        del tail[:-TAIL_BYTES]
 
 
 def _local(folder: Path, program: str) -> str | None:
