@@ -1,0 +1,101 @@
+"""When to train again: what a pipeline's `retrain:` may say."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
+
+from lading.errors import ConfigError
+from lading.frozen import Frozen
+
+_DURATION = re.compile(r"^(\d+(?:\.\d+)?)\s*(s|m|h|d)$")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_NAME = r"^[a-z0-9][a-z0-9-]{0,39}$"
+
+
+def seconds_of(value: Any) -> Any:
+    """`30m`, `24h` or `7d` as seconds; numbers are seconds already.
+
+    Raises:
+        ValueError: it is text, and no such duration.
+    """
+    if not isinstance(value, str):
+        return value
+    match = _DURATION.match(value.strip())
+    if match is None:
+        raise ValueError(f"{value!r} is not a duration; write one such as 30m, 24h or 7d")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+Duration = Annotated[float, BeforeValidator(seconds_of), Field(gt=0, le=10 * 365 * 86400)]
+
+
+class TimeTrigger(Frozen):
+    """Due when the last success is older than this."""
+
+    every: Duration
+    """`24h`, `7d`; seconds where no unit is written."""
+    stage: str = "data"
+    """The stage whose settings get the tick, so that the data is taken anew and nothing behind it is a hit."""
+
+
+class VolumeTrigger(Frozen):
+    """Due when a stage's outside data has grown since the last success."""
+
+    stage: str = "data"
+    """The stage that reads the data."""
+    grows_by: float | None = Field(None, gt=0)
+    """Share of the bytes that were there: 0.1 is ten percent more."""
+    grows_by_bytes: int | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _one(self) -> "VolumeTrigger":
+        if self.grows_by is None and self.grows_by_bytes is None:
+            raise ValueError("a volume trigger needs grows_by (0.1 is ten percent) or grows_by_bytes")
+        return self
+
+
+class Retrain(Frozen):
+    """The whole of `retrain:`."""
+
+    check: str | None = Field(None, pattern=_NAME)
+    """The name under which decisions are kept; by default the pipeline's. Runs of one check wait for each other."""
+    schedule: str | None = None
+    """When a cluster looks, as cron writes it; read by the chart alone."""
+    time: TimeTrigger | None = None
+    volume: VolumeTrigger | None = None
+    cooldown: Duration = 3600.0
+    """How long nothing is launched after a run of this check failed."""
+
+    @model_validator(mode="after")
+    def _some(self) -> "Retrain":
+        if self.time is None and self.volume is None:
+            raise ValueError("it needs a trigger: time: {every: 24h}, or volume: {grows_by: 0.1}")
+        return self
+
+
+def parse(retrain: Mapping[str, Any], stages: Mapping[str, object]) -> Retrain:
+    """A pipeline's `retrain:` as a model.
+
+    Args:
+        retrain: as it is written.
+        stages: the pipeline's stages by name.
+
+    Raises:
+        ConfigError: what is wrong with it, all at once.
+    """
+    try:
+        found = Retrain.model_validate(dict(retrain))
+    except ValidationError as error:
+        wrong = [f"retrain{''.join(f'.{part}' for part in e['loc'])}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()]
+        raise ConfigError(wrong, do="lading schema pipeline shows what `retrain:` may hold") from error
+    triggers = {"time": found.time, "volume": found.volume}
+    missing = [
+        f"retrain.{name}.stage: there is no stage {trigger.stage!r}; there is {', '.join(stages)}"
+        for name, trigger in triggers.items()
+        if trigger is not None and trigger.stage not in stages
+    ]
+    if missing:
+        raise ConfigError(missing)
+    return found
