@@ -33,9 +33,7 @@ def test_the_first_check_launches() -> None:
     assert decide(DAILY, facts(5.0)).act == "launch"
 
 
-@pytest.mark.parametrize(
-    ("age", "act"), [(0, "nothing"), (0.9 * DAY, "nothing"), (DAY - 5, "launch"), (9 * DAY, "launch")]
-)
+@pytest.mark.parametrize(("age", "act"), [(0, "nothing"), (0.9 * DAY, "nothing"), (DAY - 5, "launch"), (9 * DAY, "launch")])
 def test_time_counts_from_the_last_success(age: float, act: str) -> None:
     """Due after a day; a schedule that fires seconds early does not lose a day."""
     assert act == decide(DAILY, facts(age, past())).act
@@ -83,8 +81,6 @@ STATES = st.sampled_from(["live", "succeeded", "failed", "gate_failed", "cancell
 SIZED = st.none() | st.integers(0, 9999)
 MADE = st.builds(lambda state, at, size: past(state, decided=at, ended=at + 5, size=size), STATES, st.floats(0, 1e6), SIZED)
 PASTS = st.none() | MADE
-    lambda state, at, size: past(state, decided=at, ended=at + 5, size=size), STATES, st.floats(0, 1e6), st.none() | st.integers(0, 9999)
-)
 
 
 @given(st.sampled_from([DAILY, GROWING]), st.floats(0, 2e6), PASTS, st.none() | st.integers(0, 9999))
