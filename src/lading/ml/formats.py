@@ -1,6 +1,7 @@
 """The table of exchange formats: how each is written, and how each is run."""
 
 import functools
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from lading.ml import exported, onnx, torchscript
+from lading.ml.cases import lengths_of, random_inputs
 from lading.ml.contract import FILES
+from lading.ml.parity import percentiles
 from lading.ml.spec import ModelSpec
 
 Arrays = dict[str, NDArray[Any]]
@@ -62,3 +65,15 @@ def _call(module: Any, spec: ModelSpec, by_name: bool, dtype: torch.dtype | None
         outputs = module(**tensors) if by_name else module(*tensors.values())
     values = outputs if isinstance(outputs, tuple | list) else (outputs,)
     return {one.name: value.numpy() for one, value in zip(spec.outputs, values, strict=True)}
+
+
+def timed(runners: Mapping[str, Runner], spec: ModelSpec, runs: int, *, batch: int = 1) -> dict[str, dict[str, float]]:
+    """Latencies at the primary length, in milliseconds, format after format in turn, so that all meet the same noise."""
+    inputs = random_inputs(spec, batch, spec.primary_length or lengths_of(spec)[0], np.random.default_rng(0))
+    times: dict[str, list[float]] = {name: [] for name in runners}
+    for _ in range(runs + 2):
+        for name, kept in times.items():
+            begin = time.perf_counter()
+            runners[name](inputs)
+            kept.append(time.perf_counter() - begin)
+    return {name: {"first_ms": kept[0] * 1e3, **percentiles(kept[2:])} for name, kept in times.items()}

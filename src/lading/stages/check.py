@@ -1,15 +1,13 @@
 """Check: every format of an export gives what PyTorch gives, at every declared length, several batch sizes and the edges."""
 
 import copy
-import time
 
-import numpy as np
 import torch
 
 from lading.config.settings.check import CheckSettings
 from lading.errors import WrongInputError
 from lading.ml import formats, health, parity
-from lading.ml.cases import Case, cases, lengths_of, random_inputs
+from lading.ml.cases import Case, cases
 from lading.ml.contract import read_contract
 from lading.ml.models import load_model
 from lading.ml.spec import ModelSpec
@@ -60,9 +58,11 @@ def run(context: StageContext[CheckSettings]) -> None:
     context.measure(**{f"{part}_{name}": figures[name][part] for name in figures for part in parts if part in figures[name]})
     for row in [row for row in rows if row.failed][:10]:
         context.warn(sentence(row))
+    broken = {row.format for row in rows if row.problem}
     if settings.latency_runs:
-        eager = {"eager": formats.module_runner(module, spec)}
-        context.write_json("latency.json", latency({**eager, **runners}, spec, settings.latency_runs, context.threads), handed_on=False)
+        sound = {"eager": formats.module_runner(module, spec), **{name: call for name, call in runners.items() if name not in broken}}
+        times = formats.timed(sound, spec, settings.latency_runs)
+        context.write_json("latency.json", {"threads": context.threads, "runs": settings.latency_runs, "formats": times}, handed_on=False)
     context.progress(100)
 
 
@@ -128,25 +128,3 @@ def sentence(row: parity.Row) -> str:
     """A failed row, for a person."""
     place = f"{row.format}, {row.output}, {row.case}, batch {row.batch}" + (f", length {row.length}" if row.length else "")
     return f"{place}: {row.problem or f'{row.beyond} of {row.count} values beyond the tolerance, the largest by {row.max_abs:.3g}'}"
-
-
-def latency(runners: Runners, spec: ModelSpec, runs: int, threads: int) -> dict[str, object]:
-    """Times one sample at the primary length, format after format in turn, so that all meet the same noise."""
-    inputs = random_inputs(spec, 1, spec.primary_length or lengths_of(spec)[0], np.random.default_rng(0))
-    first: dict[str, float] = {}
-    times: dict[str, list[float]] = {}
-    for name, call in runners.items():
-        if _run(call, inputs)[1] is None:
-            begin = time.perf_counter()
-            call(inputs)
-            first[name], times[name] = time.perf_counter() - begin, []
-    for _ in range(runs):
-        for name, kept in times.items():
-            begin = time.perf_counter()
-            runners[name](inputs)
-            kept.append(time.perf_counter() - begin)
-    return {
-        "runs": runs,
-        "threads": threads,
-        "formats": {name: {"second_call_ms": first[name] * 1e3, **parity.percentiles(kept)} for name, kept in times.items()},
-    }
