@@ -8,6 +8,8 @@ KEY_LENGTH = 64
 # Environment variables
 ENV_STORE = "LADING_STORE"
 """The store's URI where neither --store nor the pipeline's own `store:` says one."""
+ENV_CACHE = "LADING_CACHE"
+"""Where things are kept that can be fetched or computed again (default ~/.cache/lading)."""
 ENV_INPUTS = "LADING_INPUTS"
 """A script's inputs: $LADING_INPUTS/<need>/ holds the artifacts that the need hands on."""
 ENV_OUTPUT = "LADING_OUTPUT"
