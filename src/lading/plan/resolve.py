@@ -1,0 +1,101 @@
+"""A pipeline in its resolved form: files of the user and outside data named by digests. That is what keys see and what travels."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from lading.config.pipeline import Pipeline, Stage
+from lading.errors import MissingObjectError, UserError
+from lading.names import user_file
+from lading.plan import outside
+from lading.plan.userfiles import files_in, is_file, local_modules
+from lading.store.base import Store
+
+OUTSIDE = {"data": ("path",)}
+"""Kind to the settings that name data outside of the store."""
+LARGE = 8 << 20
+Keep = Callable[[Path, str], None]
+
+
+def resolve(pipeline: Pipeline, store: Store) -> Pipeline:
+    """Puts the files of the user into the store and gives the pipeline with their digests; one that is resolved is given back as it is.
+
+    Raises:
+        UserError: a file is not there, or is no Python where it should be.
+    """
+    return _resolved(pipeline, lambda path, sha256: _store(store, path, sha256))
+
+
+def named(pipeline: Pipeline) -> Pipeline:
+    """The same without storing anything: what a plan looks at."""
+    return _resolved(pipeline, lambda path, sha256: None)
+
+
+def _resolved(pipeline: Pipeline, keep: Keep) -> Pipeline:
+    if not pipeline.folder:
+        return pipeline
+    folder = Path(pipeline.folder)
+    stages = {name: _stage(stage, folder, keep) for name, stage in pipeline.stages.items()}
+    return pipeline.but(stages=stages, folder="")
+
+
+def _stage(stage: Stage, folder: Path, keep: Keep) -> Stage:
+    if stage.from_:
+        return stage
+    settings = deepcopy(stage.settings.to_data())
+    _add_modules(settings, stage.name, folder)
+    files = list(files_in(settings))
+    for file in files:
+        if file["sha256"] is None:
+            path = _there(stage.name, str(file["path"]), folder)
+            file["sha256"] = outside.sha256_cached(path)
+            keep(path, file["sha256"])
+    data = dict(stage.outside)
+    for field in OUTSIDE.get(stage.kind, ()):
+        if (uri := settings.get(field)) and field not in data:
+            data[field] = outside.digest(outside.listing(uri, folder))
+            settings[field] = uri if "://" in uri else str((folder / Path(uri).expanduser()).absolute())
+    if not files and data == stage.outside:
+        return stage
+    return stage.but(settings=type(stage.settings).model_validate(settings), outside=data)
+
+
+def _there(stage: str, name: str, folder: Path) -> Path:
+    path = folder / Path(name).expanduser()
+    if not path.is_file():
+        raise UserError(
+            f"stage {stage} names the file {name}, and {path} is {'no file' if path.exists() else 'not there'}",
+            do="check the path (it starts at the folder of the pipeline file); in a cluster, run what `lading resolve PIPELINE` printed",
+        )
+    return path
+
+
+def _add_modules(settings: Any, stage: str, folder: Path) -> None:
+    """Fills in `modules` beside each `file`: the local modules that it imports, which must travel with it."""
+    if isinstance(settings, dict):
+        file = settings.get("file")
+        if is_file(file) and file["sha256"] is None and "modules" in settings:
+            path = _there(stage, str(file["path"]), folder)
+            root = folder if path.resolve().is_relative_to(folder.resolve()) else path.parent
+            settings["modules"] = [{"path": str(module.relative_to(root)), "sha256": None} for module in local_modules(path, root)]
+        for value in settings.values():
+            _add_modules(value, stage, folder)
+
+
+def _store(store: Store, path: Path, sha256: str) -> None:
+    """Puts a file into the store, if it is not there yet; bytes that changed meanwhile are refused."""
+    key = user_file(sha256)
+    if path.stat().st_size <= LARGE:
+        if outside.sha256_file(path) == sha256:
+            store.write(key, path.read_bytes(), if_absent=True)
+            return
+    else:
+        try:
+            store.read(key, limit=1)
+            return
+        except MissingObjectError:
+            if store.upload(key, path).sha256 == sha256:
+                return
+            store.delete([key])
+    raise UserError(f"{path} changed while it was read", do="run again")
