@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import cast
 
 from lading.errors import ManifestError, MissingObjectError
 from lading.manifest.handoff import number_of, read_record
@@ -63,7 +64,7 @@ class Records:
     def _fetch(self, place: Place) -> Found:
         n, stat = self._highest[place]
         try:
-            return Found(n, read_record(_Kept(self.store, stat), *place, n))  # type: ignore[arg-type] - it only reads
+            return Found(n, read_record(cast(Store, _Kept(self.store, stat)), *place, n))  # it only reads
         except ManifestError as error:
             return Found(n, problem=error.message)
         except MissingObjectError:  # gc was faster

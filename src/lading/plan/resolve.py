@@ -1,5 +1,6 @@
 """A pipeline in its resolved form: files of the user and outside data named by digests. That is what keys see and what travels."""
 
+import hashlib
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -29,7 +30,7 @@ def resolve(pipeline: Pipeline, store: Store) -> Pipeline:
 
 def named(pipeline: Pipeline) -> Pipeline:
     """The same without storing anything: what a plan looks at."""
-    return _resolved(pipeline, lambda path, sha256: None)
+    return _resolved(pipeline, lambda _path, _sha256: None)
 
 
 def _resolved(pipeline: Pipeline, keep: Keep) -> Pipeline:
@@ -49,8 +50,8 @@ def _stage(stage: Stage, folder: Path, keep: Keep) -> Stage:
     for file in files:
         if file["sha256"] is None:
             path = _there(stage.name, str(file["path"]), folder)
-            file["sha256"] = outside.sha256_cached(path)
-            keep(path, file["sha256"])
+            file["sha256"] = sha256 = outside.sha256_cached(path)
+            keep(path, sha256)
     data = dict(stage.outside)
     for field in OUTSIDE.get(stage.kind, ()):
         if (uri := settings.get(field)) and field not in data:
@@ -74,7 +75,7 @@ def _there(stage: str, name: str, folder: Path) -> Path:
 def _add_modules(settings: Any, stage: str, folder: Path) -> None:
     """Fills in `modules` beside each `file`: the local modules that it imports, which must travel with it."""
     if isinstance(settings, dict):
-        file = settings.get("file")
+        file = settings.get("file") or {}
         if is_file(file) and file["sha256"] is None and "modules" in settings:
             path = _there(stage, str(file["path"]), folder)
             root = folder if path.resolve().is_relative_to(folder.resolve()) else path.parent
@@ -87,8 +88,9 @@ def _store(store: Store, path: Path, sha256: str) -> None:
     """Puts a file into the store, if it is not there yet; bytes that changed meanwhile are refused."""
     key = user_file(sha256)
     if path.stat().st_size <= LARGE:
-        if outside.sha256_file(path) == sha256:
-            store.write(key, path.read_bytes(), if_absent=True)
+        data = path.read_bytes()
+        if hashlib.sha256(data).hexdigest() == sha256:
+            store.write(key, data, if_absent=True)
             return
     else:
         try:
