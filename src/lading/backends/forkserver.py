@@ -135,7 +135,8 @@ def _fingerprint(kind: str) -> None:
 def supervise(connection: socket.socket) -> NoReturn:
     """A supervisor that tells who it is, waits for its job, and runs it; if its launcher goes before that, it ends."""
     guard: Any = import_module("lading.stages.guard")
-    os.setsid()
+    if os.getsid(0) != os.getpid():
+        os.setsid()
     guard.send_line(connection, {"pid": os.getpid(), "started": started(os.getpid())})
     message = guard.read_line(connection)
     if message is None:

@@ -31,6 +31,8 @@ log = get_logger()
 _SERVER_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "TMPDIR", "LADING_WORK", "HF_HOME")
 """A fork server holds no secret: whatever is forked from it could read its first environment."""
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
+_SILENT: Any = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+"""Whoever reads the launcher's output to its end must not wait for what outlives the launcher."""
 _MODULE = (sys.executable, "-m", "lading.backends.forkserver")
 
 
@@ -49,8 +51,8 @@ class _Server:
                 [*_MODULE, "listen", str(listener.fileno()), str(read)],
                 pass_fds=(listener.fileno(), read),
                 env=environment,
-                stdin=subprocess.DEVNULL,
                 start_new_session=True,
+                **_SILENT,
             )
             os.close(read)
 
@@ -239,6 +241,9 @@ class LocalBackend:
             if process.job is not None:
                 self._ended.add(process.attempt)
         process.connection.close()
+        deadline = time.monotonic() + 2
+        while lives(process.pid, process.started) and time.monotonic() < deadline:
+            time.sleep(0.001)  # its files close a moment before it has ended
 
     def _unwatch(self, who: tuple[int, str]) -> None:
         if (fd := self._others.pop(who, None)) is not None:
@@ -262,9 +267,7 @@ def _plain() -> socket.socket:
     """A supervisor in a new interpreter: what remains when fork servers die."""
     ours, theirs = socket.socketpair()
     with theirs:
-        subprocess.Popen(
-            [*_MODULE, "one", str(theirs.fileno())], pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL, start_new_session=True
-        )
+        subprocess.Popen([*_MODULE, "one", str(theirs.fileno())], pass_fds=(theirs.fileno(),), start_new_session=True, **_SILENT)
     return ours
 
 
