@@ -40,7 +40,6 @@ def command(
 
 def view(store: Store, run: str) -> dict[str, Any]:
     """The live view of a run, as data."""
-    from lading.launch.status import status
+    from lading.api import live_record
 
-    data: dict[str, Any] = status(store, run).to_data()
-    return data
+    return live_record(store, run)

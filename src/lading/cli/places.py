@@ -47,26 +47,10 @@ def nearest(name: str, known: Sequence[str] | Any) -> str:
 
 
 def find_run(store: "Store", text: str) -> str:
-    """The id of the run that `last`, an id or the beginning of one means.
+    """The id of the run that `last`, an id or the beginning of one means."""
+    from lading.ledger import runs
 
-    Raises:
-        NotFoundError: there is none, or several.
-    """
-    from lading.ledger.runs import run_ids
-
-    ids = run_ids(store)
-    if not ids:
-        raise NotFoundError(f"no runs in {store.uri}", do="lading run FILE starts one; --store says where to look")
-    if text == "last":
-        return ids[-1]
-    if text in ids:
-        return text
-    fitting = [run for run in ids if run.startswith(text)]
-    if len(fitting) == 1:
-        return fitting[0]
-    if fitting:
-        raise NotFoundError(f"{text!r} is the beginning of {len(fitting)} runs: {', '.join(fitting[:5])}", do="write more of the id")
-    raise NotFoundError(f"no run {text!r} in {store.uri}", do=f"the newest is {ids[-1]}; lading runs lists all")
+    return runs.find_run(store, text)
 
 
 def find_stage(record: dict[str, Any], stage: str) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from lading import names
-from lading.cli.output import clean, clean_lines, duration, gates, paint, say, state, table, visible
+from lading.cli.output import clean, clean_lines, duration, gates, paint, state, table, visible
+from lading.ledger.documents import verdict_of
 from lading.store.base import Store
 
 
@@ -20,13 +20,12 @@ def summary(record: dict[str, Any], *, store: Store, command: str = "", page: st
     lines = [f"{paint(str(record.get('pipeline') or ''), 'bold')}  {run}  {state(str(record.get('state') or 'running'))}", stages(record)]
     for name, stage in record["stages"].items():
         if stage.get("state") == "failed":
-            lines += ["", *failure(run, name, stage)]
+            lines += ["", *failure(run, name, stage, verdict_of(store, stage) or {})]
     told = [("page", page or ""), ("again", command if record.get("state") in {"failed", "gate_failed", "cancelled"} else "")]
     tail = [f"{paint(head.ljust(6), 'dim')} {text}" for head, text in told if text]
     if record.get("state") == "gate_failed":
         names_ = [name for name, stage in record["stages"].items() if stage.get("state") == "gate_failed"]
         tail.insert(0, f"{paint('gates ', 'dim')} " + "; ".join(f"lading show {run} {name}" for name in names_))
-    del store
     return "\n".join([*lines, *([""] if tail else []), *tail])
 
 
@@ -52,28 +51,16 @@ def _note(word: str, stage: dict[str, Any]) -> str:
     return paint(reason, "dim") if visible(reason) <= 40 and reason else reason[:300]
 
 
-def failure(run: str, name: str, stage: dict[str, Any]) -> list[str]:
-    """What a failed stage leaves a person with."""
-    verdict = stage.get("verdict") or {}
+def failure(run: str, name: str, stage: dict[str, Any], verdict: dict[str, Any]) -> list[str]:
+    """What a failed stage leaves a person with: the cause, the last frame of their own code, where to look, what to type."""
     lines = [paint(f"{name} failed", "bold", "red")]
-    cause = verdict.get("message") or stage.get("message") or stage.get("reason") or "no cause is known"
+    cause = verdict.get("message") or stage.get("reason") or "no cause is known"
     lines += [f"  {line}" for line in clean_lines(str(cause))[:12]]
-    where = verdict.get("where") or stage.get("where")
-    if where:
-        lines.append(f"  at {clean(str(where))}")
-    if verdict.get("do") or stage.get("do"):
-        lines.append(f"  {clean(str(verdict.get('do') or stage.get('do')))}")
+    if verdict.get("where"):
+        lines.append(f"  at {clean(str(verdict['where']))}")
+    if verdict.get("do"):
+        lines.append(f"  {clean(str(verdict['do']))}")
     if stage.get("key") and stage.get("attempt"):
         lines.append(f"  {paint('log  ', 'dim')} lading logs {run} {name}")
         lines.append(f"  {paint('debug', 'dim')} lading debug {run} {name}")
     return lines
-
-
-def log_place(stage: dict[str, Any]) -> str:
-    """The prefix of a stage's log in the store."""
-    return names.AttemptId(stage["kind"], stage["key"], int(stage["attempt"])).log()
-
-
-def print_summary(record: dict[str, Any], **words: Any) -> None:
-    """Writes the text to stdout."""
-    say(summary(record, **words))

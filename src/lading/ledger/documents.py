@@ -91,3 +91,10 @@ def artifact_json(store: Store, manifest: Manifest, name: str) -> dict[str, Any]
     if artifact is None:
         return None
     return read_json(store, AttemptId(manifest.kind, manifest.key, manifest.attempt).artifacts + artifact.path)
+
+
+def verdict_of(store: Store, stage: Mapping[str, Any]) -> dict[str, Any] | None:
+    """How the attempt of a failed stage was judged; none where that is not known."""
+    if not stage.get("kind") or not stage.get("key") or not stage.get("attempt"):
+        return None
+    return read_json(store, AttemptId(str(stage["kind"]), str(stage["key"]), int(stage["attempt"])).verdict)

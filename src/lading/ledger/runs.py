@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lading.errors import NotFoundError, UserError
 from lading.ledger.documents import manifest_of, record_of
 from lading.store.base import Store
 
@@ -93,10 +94,38 @@ def to_frame(store: Store, *, pipeline: str | None = None) -> Any:
 
 
 def _pandas() -> Any:
-    from lading.errors import UserError
-
     try:
         import pandas
     except ImportError as error:
         raise UserError("to_frame needs pandas, which is not installed", do="pip install 'lading[report]'") from error
     return pandas
+
+
+def run_frame(store: Store, record: Mapping[str, Any]) -> Any:
+    """One row a stage of one run: state, seconds, measurements."""
+    numbers = measurements(store, record)
+    rows = [
+        {"stage": name, "state": stage.get("state"), "seconds": stage.get("seconds"), **numbers.get(name, {})}
+        for name, stage in (record.get("stages") or {}).items()
+    ]
+    frame = _pandas().DataFrame(rows)
+    return frame.set_index("stage") if rows else frame
+
+
+def find_run(store: Store, text: str) -> str:
+    """The id of the run that `last`, an id or the beginning of one means.
+
+    Raises:
+        NotFoundError: there is none, or several.
+    """
+    ids = run_ids(store)
+    if not ids:
+        raise NotFoundError(f"no runs in {store.uri}", do="lading run FILE starts one; --store says where to look")
+    if text == "last":
+        return ids[-1]
+    fitting = [run for run in ids if run == text] or [run for run in ids if text and run.startswith(text)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise NotFoundError(f"{text!r} is the beginning of {len(fitting)} runs: {', '.join(fitting[:5])}", do="write more of the id")
+    raise NotFoundError(f"no run {text!r} in {store.uri}", do=f"the newest is {ids[-1]}; lading runs lists all")

@@ -7,7 +7,7 @@ from typing import Any
 from lading import names
 from lading.errors import LadingError
 from lading.ledger.compare import compare_records, flatten
-from lading.ledger.documents import artifact_json, manifest_of, pipeline_of, read_json, record_of
+from lading.ledger.documents import artifact_json, manifest_of, pipeline_of, read_json, record_of, verdict_of
 from lading.ledger.runs import measurements, run_ids
 from lading.manifest.model import Manifest
 from lading.report.evidence import DOCUMENTS, blocks
@@ -68,7 +68,7 @@ def _stage(store: Store, run: str, name: str, stage: Mapping[str, Any], resolved
         "percent": stage.get("percent"),
         "line": _line(stage, state),
         "reason": str(stage.get("reason") or ""),
-        "failure": _failure(stage) if state == "failed" else None,
+        "failure": _failure(store, stage) if state == "failed" else None,
         "needs": [str(need) for need in (needs.values() if isinstance(needs, Mapping) else needs)],
         "settings": sorted(flatten(planned.get("settings") or {}).items()),
         "gates": judged,
@@ -92,8 +92,8 @@ def _line(stage: Mapping[str, Any], state: str) -> str:
     return f"{stage.get('kind') or ''}{spent or ' · ' + state.replace('_', ' ')}"
 
 
-def _failure(stage: Mapping[str, Any]) -> dict[str, str]:
-    verdict = stage.get("verdict") or {}
+def _failure(store: Store, stage: Mapping[str, Any]) -> dict[str, str]:
+    verdict = verdict_of(store, stage) or {}
     return {name: str(verdict.get(name) or stage.get(name) or "") for name in ("message", "where", "traceback", "do")}
 
 

@@ -1,0 +1,374 @@
+"""lading as a library: `run = lading.load("digits.yaml").run()`, then `run["train"].measurements`.
+
+Works in a notebook: nothing needs an event loop or a `__main__` guard, and an interrupt stops what was started.
+"""
+
+import contextlib
+import os
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from lading.config.pipeline import Pipeline as PipelineFile
+from lading.errors import CancelledError, GateFailedError, LadingError, NotFoundError, StageFailedError
+from lading.ledger.artifacts import chosen, fetch_one
+from lading.ledger.documents import manifest_of, record_of, verdict_of
+from lading.manifest.model import Manifest
+from lading.store.base import Store
+
+PAGE_S = 10.0
+"""How often the page of a run that goes on is written."""
+Record = dict[str, Any]
+
+
+def new_run_id() -> str:
+    """An id that sorts by its time."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
+
+
+def open_store_for(pipeline: PipelineFile | None, uri: str | None) -> Store:
+    """The store that the argument, LADING_STORE, the pipeline or the default names."""
+    from lading.config.location import store_uri
+    from lading.store.opening import open_store
+
+    return open_store(store_uri(pipeline, uri, os.environ))
+
+
+def drive(
+    pipeline: PipelineFile,
+    store: Store,
+    *,
+    run: str | None = None,
+    force: Sequence[str] = (),
+    only: Sequence[str] = (),
+    until: str | None = None,
+    tick_s: float = 1.0,
+    on_tick: Callable[[str], None] = lambda _: None,
+) -> tuple[Record, str]:
+    """Launches a pipeline here and follows it to its end; the record, and where its page is.
+
+    The launcher walks in a thread of its own. The first Ctrl-C asks it to stop in order, the second leaves at once.
+
+    Args:
+        pipeline: what to run.
+        store: where.
+        run: the id, to go on with a run.
+        force: stages that are made again.
+        only: stages that alone are run.
+        until: the stage to run up to.
+        tick_s: seconds between two calls of `on_tick`.
+        on_tick: called with the run's id while it goes on.
+    """
+    from lading.backends.local import LocalBackend
+    from lading.launch.run import launch
+
+    identity = run or new_run_id()
+    cancel, ended = threading.Event(), threading.Event()
+    outcome: list[Any] = []
+
+    def walk() -> None:
+        try:
+            backend = LocalBackend(store.uri)
+            outcome.append(launch(pipeline, store, backend, run=identity, force=tuple(force), only=tuple(only), until=until, cancel=cancel))
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            outcome.append(error)
+        finally:
+            ended.set()
+
+    threading.Thread(target=walk, name=f"launch-{identity}", daemon=True).start()
+    page_due = time.monotonic() + PAGE_S
+    while not _wait(ended, tick_s, cancel):
+        on_tick(identity)
+        if time.monotonic() >= page_due:
+            write_page(store, identity, live=True)
+            page_due = time.monotonic() + PAGE_S
+    if isinstance(outcome[0], BaseException):
+        raise outcome[0]
+    record: Record = outcome[0].to_data()
+    return record, write_page(store, identity, record=record)
+
+
+def _wait(ended: threading.Event, tick_s: float, cancel: threading.Event) -> bool:
+    """Waits for the end or the next tick; Ctrl-C becomes a request to stop, and the second one goes through."""
+    try:
+        return ended.wait(tick_s)
+    except KeyboardInterrupt:
+        if cancel.is_set():
+            raise
+        cancel.set()
+        return False
+
+
+def write_page(store: Store, run: str, *, record: Record | None = None, live: bool = False) -> str:
+    """Writes the run's page; a page that can't be written never ends a run, it says so instead of where it is."""
+    from lading.report.write import write
+
+    try:
+        return write(store, run, record=live_record(store, run) if live else record)
+    except LadingError as error:
+        return f"not written: {error.message}"
+
+
+def live_record(store: Store, run: str) -> Record:
+    """The live view of a run, as data."""
+    from lading.launch.status import status
+
+    data: Record = status(store, run).to_data()
+    return data
+
+
+def load(path: Path | str, *, overrides: Sequence[str] = ()) -> "Pipeline":
+    """The pipeline in a file.
+
+    Args:
+        path: of the file.
+        overrides: `stages.train.settings.epochs=3`, each.
+
+    Raises:
+        ConfigError: all that is wrong with it.
+    """
+    return Pipeline.load(path, overrides=overrides)
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A pipeline to plan and to run."""
+
+    file: PipelineFile
+
+    @classmethod
+    def load(cls, path: Path | str, *, overrides: Sequence[str] = ()) -> "Pipeline":
+        """The pipeline in a file; see `lading.load`."""
+        from lading.config.loader import load as load_file
+
+        return cls(load_file(path, overrides=tuple(overrides)))
+
+    @classmethod
+    def from_data(cls, data: dict[str, Any], *, folder: Path | str = ".") -> "Pipeline":
+        """The pipeline in a dict of the form of a file."""
+        from lading.config.loader import from_data
+
+        return cls(from_data(data, folder=Path(folder)))
+
+    @property
+    def name(self) -> str:
+        """The pipeline's name."""
+        return self.file.pipeline
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The names of its stages, needs first."""
+        return tuple(self.file.stages)
+
+    def plan(self, *, store: str | None = None, force: Sequence[str] = (), only: Sequence[str] = (), until: str | None = None) -> Any:
+        """What a run would do, and why; writes nothing."""
+        from lading.plan.build import build
+
+        place = open_store_for(self.file, store)
+        return build(self.file, place, force=tuple(force), only=tuple(only), until=until)
+
+    def run(
+        self,
+        *,
+        store: str | None = None,
+        run: str | None = None,
+        force: Sequence[str] = (),
+        only: Sequence[str] = (),
+        until: str | None = None,
+        check: bool = True,
+    ) -> "Run":
+        """Runs it here to its end.
+
+        Args:
+            store: a folder or s3://bucket/prefix; by default LADING_STORE, the pipeline's own, `.lading`.
+            run: an id, to go on with that run.
+            force: stages that are made again.
+            only: stages that alone are run.
+            until: the stage to run up to.
+            check: raise when it did not succeed; otherwise look at `.state`.
+
+        Raises:
+            StageFailedError: a stage failed.
+            GateFailedError: a `must` gate does not hold.
+            CancelledError: it was interrupted or cancelled.
+        """
+        place = open_store_for(self.file, store)
+        record, _ = drive(self.file, place, run=run, force=force, only=only, until=until)
+        finished = Run(place, record)
+        if check:
+            finished.check()
+        return finished
+
+    def _repr_html_(self) -> str:
+        from lading.report.snippet import pipeline_html
+
+        return pipeline_html(self.file.to_data())
+
+
+@dataclass(frozen=True)
+class ArtifactHandle:
+    """One artifact of a stage."""
+
+    store: Store
+    manifest: Manifest
+    name: str
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.manifest.artifacts[self.name].size
+
+    @property
+    def sha256(self) -> str:
+        """The digest that the manifest promises."""
+        return self.manifest.artifacts[self.name].sha256
+
+    def path(self, destination: Path | str | None = None) -> Path:
+        """A local file with the artifact's bytes, checked: at `destination`, or in a cache that is checked by digest as well."""
+        return fetch_one(self.store, self.manifest, self.name, Path(destination) if destination else self._cached())
+
+    def _cached(self) -> Path:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        return base / "lading" / "artifacts" / self.sha256 / Path(self.name).name
+
+    def read(self) -> bytes:
+        """The bytes, checked."""
+        return self.path().read_bytes()
+
+
+class StageResult:
+    """One stage of a run: how it ended, and what it made."""
+
+    def __init__(self, store: Store, run: str, name: str, record: Mapping[str, Any]) -> None:
+        self._store, self.run, self.name, self.record = store, run, name, record
+
+    @property
+    def state(self) -> str:
+        """How it ended: hit, succeeded, gate_failed, failed, skipped or cancelled."""
+        return str(self.record.get("state", ""))
+
+    @property
+    def gates(self) -> list[dict[str, Any]]:
+        """Each gate as it was judged."""
+        return list(self.record.get("gates") or ())
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """What it handed on.
+
+        Raises:
+            NotFoundError: it has no result.
+        """
+        found = manifest_of(self._store, self.record)
+        if found is None:
+            raise NotFoundError(f"{self.name} has no result in run {self.run}: it is {self.state}", do=f"lading status {self.run}")
+        return found[1]
+
+    @property
+    def measurements(self) -> dict[str, float | None]:
+        """Name to number."""
+        return dict(self.manifest.measurements)
+
+    @property
+    def artifacts(self) -> tuple[str, ...]:
+        """The names of what it made."""
+        return tuple(sorted(self.manifest.artifacts))
+
+    def artifact(self, name: str) -> ArtifactHandle:
+        """An artifact by its name, or by an unmistakable part of it: `onnx` for `model.onnx`.
+
+        Raises:
+            NotFoundError: none, or several, are meant.
+        """
+        known = self.manifest.artifacts
+        parts = [one for one in known if name in Path(one).name.split(".")] if name not in known else [name]
+        if len(parts) > 1:
+            raise NotFoundError(f"{name!r} may be {' or '.join(sorted(parts))}", do="name one of them in full")
+        return ArtifactHandle(self._store, self.manifest, parts[0] if parts else next(iter(chosen(self.manifest, name))))
+
+    def __repr__(self) -> str:
+        return f"<stage {self.name}: {self.state}>"
+
+
+class Run(Mapping[str, StageResult]):
+    """A run: its stages by name."""
+
+    def __init__(self, store: Store, record: Record) -> None:
+        self.store, self.record = store, record
+
+    @classmethod
+    def open(cls, run: str = "last", *, store: str | None = None) -> "Run":
+        """A run that is in the store already, by its id, the beginning of one, or `last`."""
+        from lading.ledger.runs import find_run
+
+        place = open_store_for(None, store)
+        return cls(place, record_of(place, find_run(place, run)))
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return str(self.record["run"])
+
+    @property
+    def state(self) -> str:
+        """How it ended."""
+        return str(self.record.get("state", ""))
+
+    def check(self) -> "Run":
+        """Itself, if it succeeded.
+
+        Raises:
+            StageFailedError: a stage failed.
+            GateFailedError: a `must` gate does not hold.
+            CancelledError: it was cancelled.
+        """
+        if self.state == "cancelled":
+            raise CancelledError(f"run {self.id} was cancelled", do="the same call again goes on where it stopped")
+        for stage in self.values():
+            if stage.state == "failed":
+                verdict = verdict_of(self.store, stage.record) or {}
+                why = verdict.get("message") or stage.record.get("reason") or "no cause is known"
+                raise StageFailedError(f"{stage.name} failed in run {self.id}: {why}", do=f"lading logs {self.id} {stage.name}")
+        if self.state == "gate_failed":
+            broken = [
+                f"{s.name}: {g['measurement']} {g['value']} must be {g['bound']}" for s in self.values() for g in s.gates if not g["ok"]
+            ]
+            raise GateFailedError(f"run {self.id}: {'; '.join(broken)}", do=f"lading status {self.id}")
+        return self
+
+    def __getitem__(self, name: str) -> StageResult:
+        return StageResult(self.store, self.id, name, self.record["stages"][name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.record["stages"])
+
+    def __len__(self) -> int:
+        return len(self.record["stages"])
+
+    def to_frame(self) -> Any:
+        """One row a stage: state, seconds and its measurements, as a pandas DataFrame."""
+        from lading.ledger.runs import run_frame
+
+        return run_frame(self.store, self.record)
+
+    def report(self) -> str:
+        """Writes the page again; where it is."""
+        from lading.report.write import write
+
+        return write(self.store, self.id, record=self.record)
+
+    def __repr__(self) -> str:
+        return f"<run {self.id}: {self.state}, {len(self)} stages>"
+
+    def _repr_html_(self) -> str:
+        from lading.report.snippet import run_html
+
+        with contextlib.suppress(LadingError):
+            return run_html(self.store, self.record)
+        return ""

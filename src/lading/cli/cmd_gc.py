@@ -1,0 +1,55 @@
+"""lading gc: deletes what no run needs any more."""
+
+import re
+from typing import Annotated
+
+import typer
+
+from lading.cli import options
+from lading.cli.output import clean, print_json, say
+from lading.cli.places import store_for
+from lading.errors import UserError
+
+_SPAN = re.compile(r"^(\d+(?:\.\d+)?)(s|m|h|d|w)$")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def span(text: str) -> float:
+    """A span such as `30d` in seconds.
+
+    Raises:
+        UserError: it is none.
+    """
+    match = _SPAN.match(text)
+    if match is None:
+        raise UserError(f"{text!r} is no span of time", do="write one such as 30d, 12h or 2w")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def command(
+    older_than: Annotated[str, typer.Option("--older-than", metavar="SPAN", help="Drop finished runs older than this: 30d, 12h.")] = "30d",
+    keep_last: Annotated[int, typer.Option("--keep-last", min=0, help="Of each pipeline, keep so many of the newest runs.")] = 10,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and delete nothing.")] = False,
+    store: options.StoreOption = None,
+    as_json: options.Json = False,
+) -> None:
+    """Drop old runs and delete what none that is left needs. Champions, pinned runs and whatever still runs are kept."""
+    from lading.launch.gc import Policy
+    from lading.launch.sweep import collect
+
+    policy = Policy(older_than_s=span(older_than), keep_last=keep_last)
+    place = store_for(store)
+    lines: list[str] = []
+
+    def hear(line: str) -> None:
+        lines.append(line)
+        if not as_json:
+            say(clean(line))
+
+    collect(place, policy, dry_run=dry_run, say=hear)
+    if as_json:
+        print_json({"store": place.uri, "dry_run": dry_run, "acts": lines})
+    elif not lines:
+        say("nothing to delete")
+    elif dry_run:
+        say(f"{len(lines)} acts; nothing was deleted (--dry-run)")
