@@ -49,14 +49,13 @@ def _times(where: Path, count: int, store: str, *, cached: bool) -> tuple[float,
 
 def _make(pipeline_file: Path, uri: str) -> None:
     """A result for every stage of a pipeline without needs, as an attempt leaves it: one artifact and a manifest."""
-    from lading.plan.build import build
-    from lading.plan.resolve import resolve
-
     from lading.canonical import sha256_of
     from lading.config.loader import load
     from lading.manifest.handoff import commit
     from lading.manifest.model import Artifact, Manifest, result_of
     from lading.names import AttemptId
+    from lading.plan.build import build
+    from lading.plan.resolve import resolve
     from lading.store.opening import ensure_honest, open_store
 
     store = open_store(uri)
