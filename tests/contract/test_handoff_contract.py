@@ -12,12 +12,11 @@ from lading.attempt.observe import attempts
 from lading.attempt.records import Progress
 from lading.errors import DamagedInputError
 from lading.launch.promotion import current, promote
-from lading.manifest.handoff import commit, missing, read_manifest, receive, standing, void
-from lading.manifest.survey import standings
+from lading.manifest.handoff import commit, missing, read_manifest, receive, void
 from lading.names import AttemptId
 from lading.store.base import Store
 from lading.store.opening import open_store
-from support.results import KEY, key_for, make_claim, make_manifest, put_result
+from support.results import KEY, make_claim, make_manifest, put_result
 
 FILES = {"train.npz": b"train bytes" * 1000, "deep/data.json": b"{}"}
 
@@ -59,19 +58,6 @@ def test_a_result_travels_and_damage_is_found(store: Store, tmp_path: Path) -> N
         receive(store, ref, tmp_path / "two", role="data")
     assert void(store, "data", KEY, n=1, reason="damaged", run="r")
     assert commit(store, make_manifest(FILES, nonce="again", attempt=2), after=2)[0] == 3
-
-
-def test_many_are_seen_at_once(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`standings` says of each key what `standing` says, voids and unknown keys included."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    keys = [key_for(str(i)) for i in range(12)]
-    for i, key in enumerate(keys[:10]):
-        commit(store, make_manifest({"a": b"1"}, key=key, nonce=f"n{i}"), after=0)
-    void(store, "data", keys[3], n=1, reason="r", run=None)
-    wanted = [("data", key) for key in keys] + [("train", keys[0])]
-
-    for _ in range(2):
-        assert {pair: standing(store, *pair) for pair in wanted} == standings(store, wanted)
 
 
 def test_an_attempt_is_seen_as_it_lives(store: Store, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ import re
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Literal, cast
 
 from pydantic import Field
@@ -19,6 +18,7 @@ from lading.ledger.documents import read_json
 from lading.manifest.reading import read_document
 from lading.retrain.decide import Act, decide
 from lading.retrain.triggers import Facts, Fired, Past, RunState, Volume
+from lading.retrain.volume import volumes
 from lading.store.base import Store
 from lading.store.opening import ensure_honest
 
@@ -90,7 +90,7 @@ def check(store: Store, pipeline: Pipeline, tick: str, launch: Launch) -> Decisi
         decision = made if store.write(place, made.to_bytes(), if_absent=True) else read_document(store, place, Decision)
     store.write(place.removesuffix(".json") + ".md", markdown(decision).encode())
     if decision.run is not None and state_of(store, decision.run)[0] == "live":
-        launch(_with_tick(pipeline, retrain, _origin(store, name, decision)), decision.run)
+        launch(_to_launch(pipeline, retrain, _origin(store, name, decision)), decision.run)
     return decision
 
 
@@ -113,16 +113,6 @@ def state_of(store: Store, run: str) -> tuple[RunState, float | None]:
     return (cast("RunState", state) if state in _ENDS else "failed"), stat.modified
 
 
-def volume_of(pipeline: Pipeline, stage: Stage) -> Volume | None:
-    """How much a stage's `path` holds; None where it has none, or it is not here."""
-    path = getattr(stage.settings, "path", None)
-    if not isinstance(path, str) or not path:
-        return None
-    place = Path(pipeline.folder or ".") / path
-    files = [place] if place.is_file() else [p for p in place.rglob("*") if p.is_file()] if place.is_dir() else None
-    return None if files is None else Volume(files=len(files), bytes=sum(p.stat().st_size for p in files))
-
-
 def _retrain_of(pipeline: Pipeline) -> Retrain:
     if not pipeline.retrain:
         raise ConfigError([f"pipeline {pipeline.pipeline} has no `retrain:`"], do="add one: retrain: {time: {every: 24h}}")
@@ -141,11 +131,9 @@ def _read(store: Store, place: str) -> Decision | None:
 
 def _decide(store: Store, pipeline: Pipeline, retrain: Retrain, name: str, tick: str) -> Decision:
     """A decision that nobody has written yet."""
-    found = {stage.name: volume_of(pipeline, stage) for stage in pipeline.stages.values()}
-    volumes = {stage: volume for stage, volume in found.items() if volume is not None}
-    now = _clock(store)
+    now, there = _clock(store), volumes(pipeline)
     last, success = _past(store, name, now)
-    facts = Facts(tick=tick, now=now, last=last, success=success, volumes=volumes)
+    facts = Facts(tick=tick, now=now, last=last, success=success, volumes=there)
     decided = decide(retrain, facts)
     at = datetime.fromtimestamp(now, UTC)
     run = f"{at:%Y%m%dT%H%M%SZ}-{sha256_of([name, tick])[:8]}" if decided.act == "launch" else None
@@ -158,7 +146,7 @@ def _decide(store: Store, pipeline: Pipeline, retrain: Retrain, name: str, tick:
         why=decided.why,
         run=run,
         fired=decided.fired,
-        volumes=volumes,
+        volumes=there,
         last=last,
         success=success,
         decided=at.isoformat(timespec="seconds"),
@@ -212,12 +200,14 @@ def _origin(store: Store, name: str, decision: Decision) -> Decision:
     return decision
 
 
-def _with_tick(pipeline: Pipeline, retrain: Retrain, decision: Decision) -> Pipeline:
-    """The pipeline to launch: a time trigger that was due puts its tick where the data comes from, or everything would be a hit."""
-    if retrain.time is None or not any(said.due and said.trigger == "time" for said in decision.fired):
-        return pipeline
-    stage = _put_tick(pipeline.stages[retrain.time.stage], decision.tick)
-    return pipeline.but(stages={**pipeline.stages, stage.name: stage})
+def _to_launch(pipeline: Pipeline, retrain: Retrain, decision: Decision) -> Pipeline:
+    """The pipeline to launch: outside data is listed anew, for it may have changed since a pipeline was resolved; and a time trigger
+    that was due puts its tick where the data comes from, or everything would be a hit."""
+    stages = {name: stage.but(outside={}) for name, stage in pipeline.stages.items()}
+    if retrain.time is not None and any(said.due and said.trigger == "time" for said in decision.fired):
+        stages[retrain.time.stage] = _put_tick(stages[retrain.time.stage], decision.tick)
+    # A resolved pipeline has no folder, and absolute paths: with one it is resolved again, and its files stay as they are named.
+    return pipeline.but(stages=stages, folder=pipeline.folder or "/")
 
 
 def _put_tick(stage: Stage, tick: str) -> Stage:

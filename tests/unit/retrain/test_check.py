@@ -12,6 +12,7 @@ from lading import names
 from lading.config.pipeline import Pipeline, Stage
 from lading.config.settings.data import DataSettings
 from lading.errors import ConfigError, UserError
+from lading.plan.resolve import named
 from lading.retrain.check import check, markdown, tick_of
 from support.memory_store import MemoryStore
 
@@ -162,6 +163,21 @@ def test_growing_data_launches_without_a_tick_in_it(tmp_path: Path) -> None:
 
     assert (third.act, w.launched[-1][1]) == ("launch", None)
     assert third.volumes["data"].to_data() == {"files": 1, "bytes": 150}
+
+
+def test_a_resolved_pipeline_sees_todays_data(tmp_path: Path) -> None:
+    """What was resolved at installation names yesterday's data by digest: it is launched so that its data is listed anew."""
+    w, launched = World(), []
+    (tmp_path / "data.npz").write_bytes(b"old")
+    resolved = named(w.pipeline(source="npz", path="data.npz").but(folder=str(tmp_path)))
+    (tmp_path / "data.npz").write_bytes(b"new")
+
+    check(w.store, resolved, "t1", lambda pipeline, run: launched.append(pipeline))
+    again = named(launched[0])
+
+    assert set(resolved.stages["data"].outside) == {"path"} == set(again.stages["data"].outside)
+    assert resolved.stages["data"].outside != again.stages["data"].outside
+    assert again.stages["data"].settings.to_data()["path"] == str(tmp_path / "data.npz")
 
 
 def test_mistakes_are_found_before_anything_is_written() -> None:
