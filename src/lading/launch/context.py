@@ -1,0 +1,36 @@
+"""What a launcher takes from its machine, as arguments: clock, wall time, randomness. A simulation gives its own."""
+
+import os
+import random
+import secrets
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+
+def utc_now() -> str:
+    """The time as people read it: ISO-8601, UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Clock and chance."""
+
+    now: Callable[[], float] = time.monotonic
+    """Seconds on this machine's monotonic clock; only ever compared with itself."""
+    utc: Callable[[], str] = utc_now
+    token: Callable[[], str] = lambda: secrets.token_hex(16)
+    """A nonce that nobody else has."""
+    jitter: Callable[[], float] = random.random
+    who: str = f"{socket.gethostname()}:{os.getpid()}"
+    """Which launcher this is, for people."""
+
+
+def new_run_id(context: Context | None = None) -> str:
+    """A run's id: the time, basic ISO-8601, and a suffix, so that ids sort by age and two never meet."""
+    context = context or Context()
+    moment = datetime.fromisoformat(context.utc()).astimezone(UTC)
+    return f"{moment:%Y%m%dT%H%M%SZ}-{context.token()[:6]}"

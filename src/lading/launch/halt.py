@@ -1,0 +1,64 @@
+"""Stopping a run: only the attempts that no other live run waits for."""
+
+from lading.attempt.observe import Attempt, attempts
+from lading.attempt.verdict import cancelled
+from lading.backends.base import Backend
+from lading.errors import ManifestError, MissingObjectError
+from lading.launch.record import RunProgress
+from lading.launch.walk import Walk
+from lading.names import AttemptId, RunPlaces
+from lading.store.base import Store
+
+LIVE_S = 60.0
+"""A run whose progress.json is older than this, against the newest on the store's own clock, waits for nothing any more."""
+
+
+def halt(walk: Walk, backend: Backend) -> None:
+    """Stops what runs for this run alone, and waits until it has ended, at most its grace and a little."""
+    grace: list[float] = []
+    running = [e for e in walk.entries.values() if e.record.state == "running" and e.attempt and e.record.key]
+    stopped: list[Attempt] = []
+    for entry in running:
+        assert entry.attempt
+        if waited_for(walk.store, entry.stage.kind, entry.attempt.claim.key, but=walk.plan.run):
+            continue
+        grace.append(entry.stage.resources.grace_s)
+        backend.stop(entry.attempt.claim, grace_s=entry.stage.resources.grace_s)
+        stopped.append(entry.attempt)
+    deadline = walk.context.now() + max(grace, default=0.0) + 2.0
+    while stopped and walk.context.now() < deadline:
+        stopped = [attempt for attempt in stopped if not _ended(walk.store, attempt) and backend.look(attempt.claim).alive]
+        if stopped:
+            backend.wait(0.2)
+    for entry in running:
+        assert entry.attempt
+        if not waited_for(walk.store, entry.stage.kind, entry.attempt.claim.key, but=walk.plan.run):
+            write_cancelled(walk.store, entry.attempt, run=walk.plan.run, nonce=walk.context.token())
+
+
+def _ended(store: Store, attempt: Attempt) -> bool:
+    now = attempts(store, attempt.claim.kind, attempt.claim.key).get(attempt.number)
+    return now is None or now.ended
+
+
+def write_cancelled(store: Store, attempt: Attempt, *, run: str, nonce: str) -> None:
+    """The verdict that tells an attempt wherever it runs to stop, at its next heartbeat."""
+    verdict = cancelled(f"run {run} was cancelled, and no other run waits for it", run=run, nonce=nonce)
+    store.write(AttemptId(attempt.claim.kind, attempt.claim.key, attempt.number).verdict, verdict.to_bytes(), if_absent=True)
+
+
+def waited_for(store: Store, kind: str, key: str, *, but: str) -> bool:
+    """Whether another live run waits for a key; times are compared on the store's own clock alone."""
+    beats = {stat.key: stat for stat in store.list("runs/") if stat.key.endswith(("/progress.json", "/run.json"))}
+    pulses = {name.split("/")[1]: stat for name, stat in beats.items() if name.endswith("/progress.json")}
+    newest = max((stat.modified for stat in pulses.values()), default=0.0)
+    for run, stat in pulses.items():
+        if run == but or RunPlaces(run).end in beats or newest - stat.modified > LIVE_S:
+            continue
+        try:
+            progress = RunProgress.model_validate_json(store.read(stat.key))
+        except (MissingObjectError, ManifestError, ValueError):
+            continue
+        if (kind, key) in progress.waits:
+            return True
+    return False

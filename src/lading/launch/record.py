@@ -1,0 +1,110 @@
+"""A run as its documents tell it: the record of each stage, progress.json while it runs, run.json when it has ended."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from lading.config.pipeline import Pipeline
+from lading.frozen import Frozen
+from lading.plan.build import PlannedStage
+from lading.plan.gates import Judged
+
+StageStateName = Literal["pending", "running", "hit", "succeeded", "gate_failed", "failed", "skipped", "cancelled"]
+RunState = Literal["running", "succeeded", "gate_failed", "failed", "cancelled"]
+GOOD: frozenset[str] = frozenset({"hit", "succeeded"})
+ENDED: frozenset[str] = frozenset({"hit", "succeeded", "gate_failed", "failed", "skipped", "cancelled"})
+
+
+class GateRecord(Frozen):
+    """One bound as it was judged."""
+
+    measurement: str
+    level: str
+    bound: str
+    value: float | None
+    ok: bool
+
+    @classmethod
+    def of(cls, judged: Judged) -> "GateRecord":
+        """From the judge's own words."""
+        return cls(measurement=judged.measurement, level=judged.level, bound=judged.bound, value=judged.value, ok=judged.ok)
+
+
+class StageRecord(Frozen):
+    """How one stage of a run stands, or ended."""
+
+    kind: str
+    key: str | None = None
+    state: StageStateName = "pending"
+    attempt: int | None = None
+    n: int | None = None
+    """The number under which its manifest stands."""
+    seconds: float | None = None
+    reason: str = ""
+    """Why it is in this state, for a person."""
+    gates: tuple[GateRecord, ...] = ()
+    run: str | None = None
+    """The run that made the result, for a hit."""
+    code: int | None = None
+    cause: str | None = None
+    message: str = ""
+    where: str = ""
+    traceback: str = ""
+    do: str = ""
+    tries: int = 0
+    """Attempts that this run saw fail."""
+    percent: float | None = None
+    eta_s: float | None = None
+    metrics: dict[str, float | None] = Field(default_factory=dict)
+    peak_memory: int | None = None
+
+
+class RunRecord(Frozen):
+    """run.json, and the same shape while the run goes on."""
+
+    schema_: Literal["lading/run/v1"] = Field("lading/run/v1", alias="schema")
+    run: str
+    pipeline: str
+    started: str
+    finished: str = ""
+    state: RunState = "running"
+    stages: dict[str, StageRecord]
+    reason: str = ""
+    overrides: dict[str, Any] = Field(default_factory=dict)
+
+
+class PlanRecord(Frozen):
+    """plan.json: what a run set out to do; written first, once."""
+
+    schema_: Literal["lading/plan/v1"] = Field("lading/plan/v1", alias="schema")
+    run: str
+    started: str
+    pipeline: Pipeline
+    backend: str
+    stages: dict[str, PlannedStage]
+    """What was to become of each stage; the next plan says by it what changed."""
+    force: tuple[str, ...] = ()
+    champions: dict[str, int] = Field(default_factory=dict)
+    """Promote stage to the number of the champion that was in use."""
+
+
+class RunProgress(Frozen):
+    """progress.json: the launcher's heartbeat, with the keys that it waits for and how each stage stands."""
+
+    schema_: Literal["lading/run-progress/v1"] = Field("lading/run-progress/v1", alias="schema")
+    run: str
+    beat: int
+    who: str
+    waits: tuple[tuple[str, str], ...] = ()
+    """(kind, key) of everything that this run waits for."""
+    stages: dict[str, StageRecord]
+
+
+def run_state(stages: dict[str, StageRecord], *, cancelled: bool) -> RunState:
+    """How a run ended, from how its stages did: a failure outweighs a gate."""
+    states = {stage.state for stage in stages.values()}
+    if "failed" in states:
+        return "failed"
+    if cancelled or "cancelled" in states:
+        return "cancelled"
+    return "gate_failed" if "gate_failed" in states else "succeeded"

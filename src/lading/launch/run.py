@@ -1,0 +1,194 @@
+"""A run from its plan to its end: written first, once; walked; ended, once."""
+
+import contextlib
+import threading
+from collections.abc import Callable, Collection
+
+from pydantic import ValidationError
+
+from lading.backends.base import Backend
+from lading.config.pipeline import Pipeline
+from lading.errors import ManifestError, MissingObjectError, StoreError, UserError
+from lading.launch.context import Context, new_run_id
+from lading.launch.events import Event
+from lading.launch.halt import halt
+from lading.launch.promotion import seen_champions
+from lading.launch.record import PlanRecord, RunRecord, run_state
+from lading.launch.walk import Walk
+from lading.logs import get_logger
+from lading.names import RunPlaces
+from lading.plan.build import build
+from lading.plan.resolve import resolve
+from lading.store.base import Store
+from lading.store.opening import ensure_honest
+
+WAIT_S = 1.0
+"""Between two looks, where nothing wakes the launcher earlier."""
+PATIENCE_S = 3600.0
+"""How long a launcher goes on trying when the store is out of reach; what runs meanwhile goes on."""
+CANCEL_EVERY_S = 2.0
+log = get_logger()
+
+
+def launch(  # noqa: PLR0913 - a run is chosen by all of these
+    pipeline: Pipeline,
+    store: Store,
+    backend: Backend,
+    *,
+    run: str | None = None,
+    force: Collection[str] = (),
+    only: Collection[str] = (),
+    until: str | None = None,
+    on_event: Callable[[Event], None] = lambda _: None,
+    on_start: Callable[[str], None] = lambda _: None,
+    cancel: threading.Event | None = None,
+    context: Context | None = None,
+) -> RunRecord:
+    """Brings a pipeline to its end and says how it ended; started again with the same run id, it goes on.
+
+    Args:
+        pipeline: as loaded, or resolved.
+        store: where its stages meet.
+        backend: where they run.
+        run: the run's id; by default a new one.
+        force: stages that are made again though their result is there.
+        only: the stages to run.
+        until: the last stage to run.
+        on_event: hears every change of a stage.
+        on_start: hears the run's id once its plan is written.
+        cancel: set it to cancel the run.
+        context: clock and chance.
+
+    Raises:
+        UserError: the run id belongs to another pipeline, or what is asked for can't be done.
+        StoreError: the store is out of reach.
+    """
+    context = context or Context()
+    ensure_honest(store)
+    run = run or new_run_id(context)
+    if ended := read_end(store, run):
+        return ended
+    plan = begin(pipeline, store, backend.name, run=run, force=force, only=only, until=until, context=context)
+    on_start(run)
+    walk = Walk(plan, store, backend, context, on_event)
+    cancelled = _walk(walk, backend, cancel or threading.Event())
+    return finish(walk, cancelled=cancelled)
+
+
+def begin(
+    pipeline: Pipeline,
+    store: Store,
+    backend: str,
+    *,
+    run: str,
+    force: Collection[str] = (),
+    only: Collection[str] = (),
+    until: str | None = None,
+    context: Context,
+) -> PlanRecord:
+    """The run's plan.json: written, or read again where the run was begun before.
+
+    Raises:
+        UserError: it was begun with another pipeline.
+    """
+    place = RunPlaces(run).plan
+    resolved = resolve(pipeline, store)
+    before = _read_plan(store, run)
+    if before is None:
+        plan = build(resolved, store, force=force, only=only, until=until)
+        before = PlanRecord(
+            run=run,
+            started=context.utc(),
+            pipeline=plan.pipeline,
+            backend=backend,
+            stages=plan.stages,
+            force=tuple(force),
+            champions=seen_champions(store, plan.pipeline),
+        )
+        if not store.write(place, before.to_bytes(), if_absent=True):
+            before = _read_plan(store, run) or before
+    if _identity(before.pipeline) != _identity(resolved):
+        raise UserError(
+            f"run {run} was begun with another pipeline ({before.pipeline.pipeline})", do="leave out --run: it gets an id of its own"
+        )
+    return before
+
+
+def _identity(pipeline: Pipeline) -> object:
+    """What makes two launchings one run: the pipeline, but not where its store or its file lies."""
+    data = pipeline.to_data()
+    return {name: data[name] for name in ("pipeline", "stages")}
+
+
+def _read_plan(store: Store, run: str) -> PlanRecord | None:
+    try:
+        return PlanRecord.model_validate_json(store.read(RunPlaces(run).plan))
+    except MissingObjectError:
+        return None
+    except ValidationError as error:
+        raise ManifestError(
+            f"{RunPlaces(run).plan} in {store.uri} is not what this version of lading writes: {error.errors()[0]['msg']}"
+        ) from error
+
+
+def read_end(store: Store, run: str) -> RunRecord | None:
+    """How a run ended; none while it has not."""
+    try:
+        return RunRecord.model_validate_json(store.read(RunPlaces(run).end))
+    except MissingObjectError:
+        return None
+    except ValidationError as error:
+        raise ManifestError(
+            f"{RunPlaces(run).end} in {store.uri} is not what this version of lading writes: {error.errors()[0]['msg']}"
+        ) from error
+
+
+def _walk(walk: Walk, backend: Backend, cancel: threading.Event) -> bool:
+    """Steps until all is over; True if the run was cancelled."""
+    now = walk.context.now
+    asked, lost_since = now(), None
+    while True:
+        try:
+            if walk.step():
+                return False
+            if cancel.is_set() or (now() - asked >= CANCEL_EVERY_S and _is_cancelled(walk)):
+                halt(walk, backend)
+                return True
+            asked = now() if now() - asked >= CANCEL_EVERY_S else asked
+            lost_since = None
+        except StoreError as error:
+            lost_since = lost_since if lost_since is not None else now()
+            if type(error) not in {StoreError, MissingObjectError} or now() - lost_since > PATIENCE_S:
+                raise
+            log.warning("store.unreachable", run=walk.plan.run, problem=error.message)
+        backend.wait(WAIT_S)
+
+
+def _is_cancelled(walk: Walk) -> bool:
+    with contextlib.suppress(MissingObjectError):
+        walk.store.read(RunPlaces(walk.plan.run).cancel, limit=1)
+        return True
+    return False
+
+
+def finish(walk: Walk, *, cancelled: bool, reason: str = "") -> RunRecord:
+    """Writes run.json, once; says what stands."""
+    plan = walk.plan
+    stages = {name: entry.record for name, entry in walk.entries.items()}
+    for name, entry in walk.entries.items():
+        if not entry.over:
+            stages[name] = entry.record.but(state="cancelled", reason="the run was cancelled")
+    record = RunRecord(
+        run=plan.run,
+        pipeline=plan.pipeline.pipeline,
+        started=plan.started,
+        finished=walk.context.utc(),
+        state=run_state(stages, cancelled=cancelled),
+        stages=stages,
+        reason=reason,
+        overrides=plan.pipeline.overrides,
+    )
+    walk.pulse.beat(walk.entries, now=True)
+    if not walk.store.write(RunPlaces(plan.run).end, record.to_bytes(), if_absent=True):
+        return read_end(walk.store, plan.run) or record
+    return record

@@ -1,0 +1,56 @@
+"""How a run stands, while it runs and after: read from the store alone, by anybody."""
+
+import contextlib
+from collections.abc import Iterator
+
+from lading.attempt.observe import attempts
+from lading.errors import LadingError, MissingObjectError, NotFoundError
+from lading.launch.context import Context
+from lading.launch.pulse import Pulse
+from lading.launch.record import PlanRecord, RunProgress, RunRecord, StageRecord
+from lading.launch.run import read_end
+from lading.names import RunPlaces
+from lading.store.base import Store
+
+
+def status(store: Store, run: str) -> RunRecord:
+    """run.json, or the same shape of a run that goes on: its launcher's last word, and what each attempt says of itself now.
+
+    Raises:
+        NotFoundError: there is no such run.
+    """
+    if ended := read_end(store, run):
+        return ended
+    try:
+        plan = PlanRecord.model_validate_json(store.read(RunPlaces(run).plan))
+    except MissingObjectError:
+        raise NotFoundError(f"there is no run {run} in {store.uri}", do="lading runs lists them") from None
+    stages = {name: StageRecord(kind=planned.kind, key=planned.key) for name, planned in plan.stages.items() if planned.selected}
+    with contextlib.suppress(MissingObjectError):
+        stages |= RunProgress.model_validate_json(store.read(RunPlaces(run).progress)).stages
+    stages = {name: _now(store, record) if record.state == "running" else record for name, record in stages.items()}
+    return RunRecord(run=run, pipeline=plan.pipeline.pipeline, started=plan.started, stages=stages, overrides=plan.pipeline.overrides)
+
+
+def _now(store: Store, record: StageRecord) -> StageRecord:
+    """A running stage with the newest of its newest attempt."""
+    if not record.key:
+        return record
+    try:
+        seen = attempts(store, record.kind, record.key)
+        if not seen:
+            return record
+        last = seen[max(seen)]
+        return Pulse("", store, Context()).with_progress(record.but(attempt=last.number), last)
+    except MissingObjectError:
+        return record
+
+
+def runs(store: Store) -> Iterator[RunRecord]:
+    """Every run, the newest first; one whose documents are refused is left out."""
+    names = {stat.key.split("/")[1] for stat in store.list("runs/") if stat.key.count("/") == 2}
+    for run in sorted(names, reverse=True):
+        try:
+            yield status(store, run)
+        except LadingError:
+            continue
