@@ -9,7 +9,7 @@ from lading.errors import UserError
 
 
 def command(
-    what: Annotated[str, typer.Argument(metavar="[WHAT]", help="pipeline or manifest")] = "pipeline",
+    what: Annotated[str, typer.Argument(metavar="[WHAT]", help="pipeline, manifest, void or champion")] = "pipeline",
 ) -> None:
     """Print the JSON Schema of a pipeline file (or of a manifest): editors complete and check with it."""
     from lading.cli.schemas import SCHEMAS

@@ -14,23 +14,33 @@ def pipeline() -> dict[str, Any]:
     return pipeline_schema()
 
 
-def manifest() -> dict[str, Any]:
-    """The schema of a manifest."""
-    from lading.manifest.model import Manifest
+def _handed_on(name: str) -> Callable[[], dict[str, Any]]:
+    """A schema of what lies in a store, imported when asked for."""
 
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Manifest.model_json_schema(by_alias=True)}
+    def schema() -> dict[str, Any]:
+        from lading.manifest import schema as schemas
+
+        made: dict[str, Any] = getattr(schemas, name)()
+        return made
+
+    return schema
 
 
-SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {"pipeline": pipeline, "manifest": manifest}
+SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
+    "pipeline": pipeline,
+    "manifest": _handed_on("schema"),
+    "void": _handed_on("void_schema"),
+    "champion": _handed_on("champion_schema"),
+}
 
 
 def write(docs: Path) -> list[Path]:
-    """Writes each schema to docs/schemas/<name>.json; the same bytes for the same models."""
+    """Writes each schema to docs/schemas/<name>.v1.json; the same bytes for the same models."""
     written = []
     for name, schema in SCHEMAS.items():
-        path = docs / "schemas" / f"{name}.json"
+        path = docs / "schemas" / f"{name}.v1.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(schema(), indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(schema(), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         written.append(path)
     return written
 

@@ -34,7 +34,7 @@ def main(work: Path) -> int:
     rank = os.environ.get("RANK")
     outcome_file = work / (f"outcome-{rank}.json" if rank is not None else names.WORK_OUTCOME)
     try:
-        context = _run(work)
+        context = run_stage(work)
         if rank in (None, "0"):
             _write(work / names.WORK_RESULT, context.result() | {"hardware": _accelerators()})
         return 0
@@ -46,7 +46,8 @@ def main(work: Path) -> int:
         return 1
 
 
-def _run(work: Path) -> StageContext[Any]:
+def run_stage(work: Path) -> StageContext[Any]:
+    """Runs the stage whose job.json lies in `work` in this process; what it raises goes through (`lading debug` wants it)."""
     job = JobSpec.model_validate_json((work / names.WORK_JOB).read_bytes())
     kind = KINDS[job.kind]
     try:
