@@ -105,7 +105,7 @@ def _compete(store: Store, index: int, rounds: int, barrier: Any, results: Any) 
 
 def test_of_sixteen_processes_one_wins(store: Store) -> None:
     """When 16 processes write the same key if absent, exactly one is told that it won, and its bytes are what is read."""
-    rounds, racers = 10, 16
+    rounds, racers = 5, 16
     fork = multiprocessing.get_context("fork")
     barrier, results = fork.Barrier(racers), fork.Queue()
     processes = [fork.Process(target=_compete, args=(store, index, rounds, barrier, results)) for index in range(racers)]

@@ -198,7 +198,7 @@ def test_a_refused_record_is_left_alone() -> None:
     assert decide(found, POLICY) == Decision()
 
 
-@hypothesis.settings(max_examples=150, deadline=None)
+@hypothesis.settings(max_examples=60, deadline=None)
 @hypothesis.given(st.data())
 def test_gc_never_takes_what_lives(data: st.DataObject) -> None:
     """Whatever the graph, the ages and the policy: nothing reached is voided, no unjudged attempt without a voided result loses a byte."""
