@@ -4,15 +4,15 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from lading.config.settings.files import UserFile
 from lading.config.settings.models import ModelSettings
+from lading.config.userfile import FileField
 from lading.frozen import Frozen
 
 
 class ImportSettings(Frozen):
     """Settings of an import stage: safetensors and what they are the weights of."""
 
-    checkpoint: UserFile
+    checkpoint: FileField
     """A .safetensors file; nothing else is read, because everything else may run code."""
     model: ModelSettings
     """The model that the weights belong to; names and shapes must match exactly."""

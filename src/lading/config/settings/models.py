@@ -4,13 +4,22 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from lading.config.settings.files import UserFile
+from lading.config.userfile import FileField
 from lading.frozen import Frozen
 
 Dropout = Annotated[float, Field(ge=0, lt=1)]
 
 
-class CnnModel(Frozen):
+class NamedModel(Frozen):
+    """A model in lading's own table."""
+
+    def chosen(self) -> tuple[str, dict[str, Any]]:
+        """Name in the table, and what it is shaped by."""
+        arguments = self.model_dump()
+        return arguments.pop("name"), arguments
+
+
+class CnnModel(NamedModel):
     """A small convolutional network for images."""
 
     name: Literal["cnn"] = "cnn"
@@ -30,7 +39,7 @@ class CnnModel(Frozen):
         return self
 
 
-class MlpModel(Frozen):
+class MlpModel(NamedModel):
     """Fully connected layers, for rows of numbers."""
 
     name: Literal["mlp"] = "mlp"
@@ -42,7 +51,7 @@ class MlpModel(Frozen):
     """After each hidden layer."""
 
 
-class VitModel(Frozen):
+class VitModel(NamedModel):
     """A vision transformer."""
 
     name: Literal["vit"] = "vit"
@@ -63,7 +72,7 @@ class VitModel(Frozen):
         return self
 
 
-class LmModel(Frozen):
+class LmModel(NamedModel):
     """A decoder-only language model over bytes."""
 
     name: Literal["lm"] = "lm"
@@ -87,7 +96,7 @@ class LmModel(Frozen):
 class FileModel(Frozen):
     """A model from a Python file of the user's own."""
 
-    file: UserFile
+    file: FileField
     """One Python file; it is read by a static check first and travels with the weights."""
     factory: str = Field("build", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     """A function or class in it: called with `arguments` and with `shape` and `classes` (or `vocabulary`, `max_length`) of the data."""
@@ -95,6 +104,10 @@ class FileModel(Frozen):
     """Passed to the factory by name; JSON values."""
     trust: bool = False
     """Skips the static check (process starting, network, eval, pickle)."""
+
+    def chosen(self) -> tuple[str, dict[str, Any]]:
+        """`file`, and what the file's factory is called with."""
+        return "file", {"factory": self.factory, "arguments": self.arguments, "trust": self.trust}
 
 
 def _heads_divide(dim: int, heads: int, *, even: bool = False) -> None:

@@ -21,17 +21,17 @@ WEIGHTS, SPEC, SOURCE = "model.safetensors", "model.json", "model_source.py"
 _DTYPES = {"float32": torch.float32, "float64": torch.float64, "int64": torch.int64, "int32": torch.int32}
 
 
-def build(spec: ModelSpec, *, folder: Path | None = None) -> nn.Module:
+def build(spec: ModelSpec, *, source: Path | None = None) -> nn.Module:
     """The module that a spec names, with fresh weights, in the precision of its outputs and in training mode.
 
     Args:
         spec: what to build.
-        folder: where a model from a user's file has its `model_source.py`.
+        source: the file of a model of the user's own.
     """
     if spec.name == "file":
-        if folder is None:
-            raise WrongInputError("a model from a user's file needs the folder with its model_source.py")
-        module = build_from_file(folder / SOURCE, spec.arguments)
+        if source is None:
+            raise WrongInputError("a model of the user's own needs its file")
+        module = build_from_file(source, spec.arguments)
     elif spec.name in MODELS:
         module = MODELS[spec.name](**spec.arguments)
     else:
@@ -56,7 +56,7 @@ def load_model(folder: Path) -> tuple[nn.Module, ModelSpec]:
         WrongInputError: weights and spec do not belong together.
     """
     spec = ModelSpec.model_validate_json((folder / SPEC).read_bytes())
-    module = build(spec, folder=folder)
+    module = build(spec, source=folder / SOURCE)
     load_weights(module, load_file(str(folder / WEIGHTS)), where=str(folder / WEIGHTS))
     return module.eval(), spec
 

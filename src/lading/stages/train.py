@@ -1,0 +1,68 @@
+"""The train stage: a model from data, resumed from its newest training state, the best step handed on."""
+
+from collections.abc import Mapping
+
+import torch
+from safetensors.torch import load_file
+
+from lading.config.settings.models import FileModel
+from lading.config.settings.train import TrainSettings
+from lading.ml.data import read_facts, read_split
+from lading.ml.facts import describe
+from lading.ml.models import SOURCE, WEIGHTS, build, load_weights, save_model
+from lading.ml.models.userfile import check_file
+from lading.ml.processes import team
+from lading.ml.training import Task, Trained, fit
+from lading.stages.context import StageContext
+
+
+def run(context: StageContext[TrainSettings]) -> None:
+    """Writes `model.safetensors model.json` (and the source of a user's model), and beside them `history.json`."""
+    settings, folder = context.settings, context.need("data").folder
+    name, arguments = settings.model.chosen()
+    source = None
+    if isinstance(settings.model, FileModel):
+        source = context.user_file(settings.model.file)
+        check_file(source, trust=settings.model.trust)
+    spec = describe(name, arguments, read_facts(folder), dtype="float64" if settings.precision == "fp64" else "float32")
+    torch.manual_seed(settings.seed)
+    module = build(spec, source=source)
+    if "start" in context.inputs:
+        start = context.need("start").path(WEIGHTS)
+        load_weights(module, load_file(str(start)), where="the `start` model")
+    task = Task(
+        settings=settings,
+        spec=spec,
+        module=module,
+        train=read_split(folder, "train"),
+        validation=read_split(folder, "validation"),
+        checkpoints=context.checkpoints,
+        progress=lambda percent, step, metrics, eta: context.progress(percent, step=step, metrics=metrics, eta_s=eta),
+    )
+    trained = fit(task)
+    if not team().first:
+        return
+    module.load_state_dict(trained.weights)
+    save_model(context.output, module.eval(), spec, source=source)
+    if source is not None:
+        context.file(SOURCE, media_type="text/x-python")
+    _tell(context, trained)
+
+
+def _tell(context: StageContext[TrainSettings], trained: Trained) -> None:
+    settings = context.settings
+    figures: Mapping[str, float] = {k: v for k, v in trained.best.items() if k not in ("step", "epoch", "train_loss")}
+    context.measure(**{f"validation_{name}": value for name, value in figures.items()})
+    context.measure(train_loss=trained.best["train_loss"], best_step=trained.best["step"], steps=trained.steps)
+    context.seed(train=settings.seed)
+    history = {
+        "monitor": settings.monitor,
+        "best": trained.best,
+        "history": trained.history,
+        "resumed_from": trained.resumed_from,
+        "world": trained.world,
+        "threads": context.threads,
+    }
+    context.write_json("history.json", history, handed_on=False)
+    if settings.monitor != "loss" and trained.best["step"] == trained.steps and len(trained.history) > 1:
+        context.warn(f"the last step was the best by {settings.monitor}: a longer training may do better")
