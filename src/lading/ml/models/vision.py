@@ -11,7 +11,7 @@ from lading.ml.models.blocks import Block
 
 
 class Cnn(nn.Module):
-    """Convolution blocks that halve the image, an average over what is left, and a head."""
+    """Convolution blocks, each after the first halving the image, and a head over all that is left."""
 
     def __init__(
         self,
@@ -36,13 +36,14 @@ class Cnn(nn.Module):
                 nn.ReLU(),
             ]
             channels = wide
+            height, length = (height, length) if layer == 0 else ((height + 1) // 2, (length + 1) // 2)
         self.features = nn.Sequential(*blocks)
         self.drop = nn.Dropout(dropout)
-        self.head = nn.Linear(channels, classes)
+        self.head = nn.Linear(channels * height * length, classes)
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits."""
-        return self.head(self.drop(self.features(image).mean(dim=(2, 3))))
+        return self.head(self.drop(self.features(image).flatten(1)))
 
 
 class Mlp(nn.Module):
