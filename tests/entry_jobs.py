@@ -15,17 +15,10 @@ from lading.config.resources import Resources
 from lading.manifest.handoff import commit, standing
 from lading.manifest.model import Artifact, InputRef, Manifest, result_of
 from lading.names import AttemptId
+from lading.plan.fingerprint import fingerprint
 from lading.plan.job import JobSpec
 from lading.store.base import Store
 from lading.store.opening import open_store
-
-try:
-    from lading.plan.fingerprint import fingerprint
-except ModuleNotFoundError:
-
-    def fingerprint(kind: str) -> str:
-        """None yet."""
-        return kind
 
 
 def script(store: Path, code: str, *, inputs: Mapping[str, InputRef] | None = None, attempt: int = 1, **changes: Any) -> JobSpec:

@@ -150,7 +150,7 @@ def test_the_fork_server_may_die(backend: LocalBackend, tmp_path: Path) -> None:
 
 def test_no_fork_server_at_all(backend: LocalBackend, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no fork server can be had, a supervisor is a new interpreter, and all else is the same."""
-    monkeypatch.setattr(LocalBackend, "_forked", lambda _self: (_ for _ in ()).throw(OSError("none")))
+    monkeypatch.setattr(LocalBackend, "_forked", lambda _self, _kind: (_ for _ in ()).throw(OSError("none")))
     job = script(tmp_path / "store", "pass")
     finish(backend, begin(backend, job))
     assert outcome(job).code == 0

@@ -1,7 +1,7 @@
 """Processes that have imported what others need, and fork them in milliseconds. They do nothing else, and start no threads.
 
 `python -m lading.backends.forkserver listen LISTENER LIFELINE` serves a listening socket until its launcher is gone. Each connection
-begins with one JSON line: `{"what": "supervise"}` forks a supervisor that then waits for its job on that connection;
+begins with one JSON line: `{"what": "supervise", "kind": ...}` forks a supervisor that then waits for its job on that connection;
 `{"what": "child", "kind": ...}`, with the stage's output as a descriptor, imports what the kind needs and forks the stage's own process.
 `python -m lading.backends.forkserver one SOCKET` is a supervisor without a server.
 """
@@ -26,6 +26,18 @@ from lading.backends.identity import lives, started
 SUPERVISOR = "lading.stages.supervisor"
 """Named, not imported: the launcher's side knows no stages."""
 
+WARM = {
+    "numpy": ("numpy",),
+    "torch": ("torch",),
+    "safetensors": ("safetensors.torch",),
+    "lightning": ("lightning.fabric",),
+    "scikit-learn": ("sklearn.datasets", "sklearn.metrics"),
+    "scipy": ("scipy.optimize", "scipy.stats"),
+    "onnx": ("onnx",),
+    "onnxscript": ("onnxscript",),
+    "coremltools": ("coremltools",),
+}
+"""What is imported once for a library of a kind. Not here: onnxruntime, whose import starts a thread; each child imports it itself."""
 FIRST_LINE = 256
 """Bytes of the line that begins a connection, padded with spaces."""
 
@@ -79,8 +91,7 @@ def listen(listener: socket.socket, lifeline: int) -> NoReturn:
 
 def _serve(request: dict[str, Any], connection: socket.socket, fds: list[int], listener: socket.socket, lifeline: int) -> None:
     kind = str(request.get("kind", ""))
-    function = _function_of(kind) if request["what"] == "child" else None
-    if request["what"] == "child" and (function is None or not _single()):
+    if request["what"] == "child" and not _prepare(kind):
         return  # closed: whoever asked starts a new interpreter
     _fingerprint(kind)
     if os.fork():
@@ -98,12 +109,20 @@ def _serve(request: dict[str, Any], connection: socket.socket, fds: list[int], l
         os._exit(1)
 
 
-def _function_of(kind: str) -> str | None:
-    """Imports what a kind runs; None where that can't be done here."""
+def _prepare(kind: str) -> bool:
+    """Imports what a kind uses, as far as it can be forked from; False where this process is of no use for it."""
     from lading.config.kinds import KINDS
 
-    module, _, name = KINDS[kind].function.partition(":")
-    return name if _try_import(module) and _try_import(KINDS[kind].settings.partition(":")[0]) else None
+    if kind not in KINDS:
+        return False
+    libraries = KINDS[kind].libraries
+    for library in libraries:
+        for module in WARM.get(library, ()):
+            _try_import(module)
+    if all(library in WARM for library in libraries):
+        _try_import(KINDS[kind].function.partition(":")[0])
+    _try_import(KINDS[kind].settings.partition(":")[0])
+    return _single()
 
 
 def _try_import(module: str) -> bool:

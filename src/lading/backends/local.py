@@ -56,11 +56,11 @@ class _Server:
             )
             os.close(read)
 
-    def connect(self) -> socket.socket:
+    def connect(self, kind: str) -> socket.socket:
         """A connection that a supervisor will own."""
         connection = socket.socket(socket.AF_UNIX)
         connection.connect(self.path)
-        connection.sendall(json.dumps({"what": "supervise"}).encode().ljust(FIRST_LINE - 1) + b"\n")
+        connection.sendall(json.dumps({"what": "supervise", "kind": kind}).encode().ljust(FIRST_LINE - 1) + b"\n")
         return connection
 
     def close(self) -> None:
@@ -127,10 +127,10 @@ class LocalBackend:
         return None
 
     def _new(self, attempt: AttemptId) -> _Process:
-        for begin in (self._forked, self._forked, _plain):
+        for begin in (self._forked, self._forked, lambda _kind: _plain()):
             connection = None
             try:
-                connection = begin()
+                connection = begin(attempt.kind)
                 connection.settimeout(30)
                 answer = json.loads(connection.makefile("rb").readline())
                 connection.settimeout(None)
@@ -142,10 +142,10 @@ class LocalBackend:
                 self._light = None
         raise LadingError("no process for the stage could be started on this machine", do="look at its memory and its limit of processes")
 
-    def _forked(self) -> socket.socket:
+    def _forked(self, kind: str) -> socket.socket:
         if self._light is None:
             self._light = _Server()
-        return self._light.connect()
+        return self._light.connect(kind)
 
     def _server_for(self, job: JobSpec) -> str | None:
         """The fork server of a job's stage process; None: a new interpreter (GPUs and several processes want one)."""

@@ -21,6 +21,7 @@ from lading.errors import LadingError, WrongInputError
 from lading.logs import get_logger
 from lading.manifest import handoff
 from lading.manifest.model import Artifact, Manifest, Provenance, result_of
+from lading.plan.fingerprint import fingerprint
 from lading.plan.job import JobSpec
 from lading.stages import ending, machine, topology, workspace
 from lading.stages.asked import Asked
@@ -124,10 +125,6 @@ class _Attempt:
         return self._hand_on()
 
     def _check_fingerprint(self) -> None:
-        try:
-            from lading.plan.fingerprint import fingerprint
-        except ModuleNotFoundError:
-            return
         if (own := fingerprint(self.job.kind)) != self.job.fingerprint:
             raise WrongInputError(
                 f"the code here ({own[:12]}) is not the code that this {self.job.kind} was planned with ({self.job.fingerprint[:12]})",

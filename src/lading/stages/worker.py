@@ -40,7 +40,8 @@ def main(work: Path) -> int:
         return 0
     except BaseException as error:  # noqa: BLE001 (whatever it was, the supervisor hears of it)
         if isinstance(error, SystemExit) and not error.code:
-            error = LadingError("the stage called sys.exit() before it had returned", do="let the function return")
+            left = LadingError("the stage called sys.exit() before it had returned", do="let the function return")
+            error = left.with_traceback(error.__traceback__)
         traceback.print_exception(error)
         _write(outcome_file, outcome_of(error).to_data())
         return 1
