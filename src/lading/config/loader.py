@@ -79,7 +79,7 @@ def _load(marked: Marked, *, folder: Path, source: str, overrides: Sequence[str]
         if key not in TOP and not (resolved and key in {"folder", "overrides"}):
             problems.add((key,), f"there is no such key{nearest(key, TOP)}")
     for name, (module, model) in EXTENSIONS.items():
-        if name in values and find_spec(module) is not None:
+        if values.get(name) and find_spec(module) is not None:
             _checked(getattr(import_module(module), model), values[name], (name,), problems)
     _name_of(data, problems)
     problems.stop()

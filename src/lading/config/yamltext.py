@@ -96,6 +96,9 @@ class _Build:
             raise ConfigError([f"{self.source}: it holds more than {MAX_VALUES:,} values once its aliases (*name) are followed"])
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, path)
+        if node.tag not in {_TAG + "seq", _TAG + "map"}:
+            self.problem(node, path, f"the tag {node.tag[:60]} is not for pipelines; write a plain value")
+            return None
         if id(node) in self._open:
             self.problem(node, path, "an alias (*name) stands inside of what it names")
             return None

@@ -26,6 +26,8 @@ class JobSpec(Frozen):
     """The kind's settings, resolved: files of the user carry their sha256."""
     inputs: dict[str, InputRef] = Field(default_factory=dict)
     """Role to result."""
+    outside: dict[str, str] = Field(default_factory=dict)
+    """Setting that names outside data to the digest of its listing when this was planned: see `plan.outside.check`."""
     fingerprint: str
     """The code fingerprint that is in the key; the entry refuses (64) to work under another's."""
     resources: Resources

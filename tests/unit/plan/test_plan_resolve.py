@@ -1,0 +1,135 @@
+"""Resolving: files of the user and outside data become digests."""
+
+import hashlib
+import os
+
+import pytest
+
+from lading.config.loader import from_data
+from lading.errors import UserError
+from lading.plan import outside
+from lading.plan.build import build
+from lading.plan.resolve import named, resolve
+from lading.plan.userfiles import local_modules, require_resolved
+from support.memory_store import MemoryStore
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("LADING_CACHE", str(tmp_path / "cache"))
+
+
+def script(folder, *files: str):
+    """A pipeline of one script that names files."""
+    stages = {"s": {"kind": "script", "settings": {"command": ["python", "a.py"], "files": list(files)}}}
+    return from_data({"pipeline": "demo", "stages": stages}, folder=folder)
+
+
+def test_files_of_the_user_are_stored_by_their_digest(tmp_path):
+    """The bytes lie under files/<sha256>, the settings name it, and the folder is gone from the pipeline."""
+    (tmp_path / "a.py").write_text("print(1)")
+    store = MemoryStore()
+    done = resolve(script(tmp_path, "a.py"), store)
+    sha256 = hashlib.sha256(b"print(1)").hexdigest()
+
+    assert done.stages["s"].settings.files[0].sha256 == sha256
+    assert store.objects[f"files/{sha256}"][0] == b"print(1)"
+    assert done.folder == ""
+    assert resolve(done, store) is done
+    require_resolved("s", done.stages["s"].settings.to_data())
+
+
+def test_a_plan_stores_no_files_and_feels_their_bytes(tmp_path):
+    """Another content is another key; planning writes nothing."""
+    store, file = MemoryStore(), tmp_path / "a.py"
+    file.write_text("print(1)")
+    one = build(script(tmp_path, "a.py"), store).keys["s"]
+    file.write_text("print(2)")
+
+    assert build(script(tmp_path, "a.py"), store).keys["s"] != one
+    assert store.objects == {}
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    """The message names the stage and `lading resolve`."""
+    with pytest.raises(UserError, match=r"stage s names the file a.py, and .*a.py is not there") as caught:
+        named(script(tmp_path, "a.py"))
+    assert "lading resolve" in caught.value.do
+    with pytest.raises(UserError, match="by path alone"):
+        require_resolved("s", script(tmp_path, "a.py").stages["s"].settings.to_data())
+
+
+def test_a_model_file_brings_the_local_modules_that_it_imports(tmp_path):
+    """Static closure: packages, relative imports, imports inside of functions; nothing of what is installed."""
+    (tmp_path / "parts").mkdir()
+    for name, text in {
+        "net.py": "import torch\nfrom parts import block\n",
+        "parts/__init__.py": "",
+        "parts/block.py": "def f():\n    from . import norm\n",
+        "parts/norm.py": "import helper",
+        "helper.py": "import net",
+        "unused.py": "",
+    }.items():
+        (tmp_path / name).write_text(text)
+    stages = {"data": {}, "train": {"needs": ["data"], "settings": {"epochs": 1, "model": {"file": "net.py"}}}}
+    store = MemoryStore()
+    done = resolve(from_data({"pipeline": "demo", "stages": stages}, folder=tmp_path), store)
+    model = done.stages["train"].settings.model
+
+    assert [module.path for module in model.modules] == ["helper.py", "parts/__init__.py", "parts/block.py", "parts/norm.py"]
+    assert all(f"files/{module.sha256}" in store.objects for module in (model.file, *model.modules))
+
+
+def test_a_model_file_that_is_no_python(tmp_path):
+    """The line of the mistake is named."""
+    (tmp_path / "net.py").write_text("x = 1\ndef f(:\n")
+
+    with pytest.raises(UserError, match=r"net.py:2: this is not Python"):
+        local_modules(tmp_path / "net.py", tmp_path)
+
+
+def data(folder, path: str):
+    """A pipeline that reads data of the user's own."""
+    return from_data({"pipeline": "demo", "stages": {"data": {"settings": {"source": "text", "path": path}}}}, folder=folder)
+
+
+def test_outside_data_is_named_by_its_listing(tmp_path):
+    """Other bytes, another name or one file more is another key; where it lies, and when it was written, is not."""
+    store = MemoryStore()
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.txt").write_text("text")
+    key = build(data(tmp_path, "one"), store).keys["data"]
+
+    assert build(data(tmp_path, "two"), store).keys["data"] == key
+    os.utime(tmp_path / "one" / "a.txt", (1, 1))
+    assert build(data(tmp_path, "one"), store).keys["data"] == key
+    (tmp_path / "one" / "a.txt").write_text("Text")
+    assert build(data(tmp_path, "one"), store).keys["data"] != key
+    (tmp_path / "two" / "b.txt").write_text("")
+    assert build(data(tmp_path, "two"), store).keys["data"] != key
+
+
+def test_data_that_changed_since_the_plan_is_told(tmp_path):
+    """A stage that looks again finds out."""
+    (tmp_path / "a.npz").write_bytes(b"1")
+    seen = outside.digest(outside.listing("a.npz", tmp_path))
+
+    outside.check("a.npz", tmp_path, seen)
+    (tmp_path / "a.npz").write_bytes(b"2")
+    with pytest.raises(UserError, match="changed since the plan"):
+        outside.check("a.npz", tmp_path, seen)
+    with pytest.raises(UserError, match="there is no data at"):
+        outside.listing("none", tmp_path)
+
+
+def test_a_large_file_is_read_once(tmp_path, monkeypatch):
+    """Its digest is remembered by inode, size and mtime, and found again when it changes."""
+    file = tmp_path / "large"
+    file.write_bytes(b"x" * (outside.SMALL + 1))
+    first = outside.sha256_cached(file)
+    monkeypatch.setattr(outside, "sha256_file", lambda path: "f" * 64)
+
+    assert outside.sha256_cached(file) == first
+    os.utime(file, (1, 1))
+    assert outside.sha256_cached(file) == "f" * 64
