@@ -18,8 +18,6 @@ from lading.plan.key import key_of, outside_of, semantic
 NAMES = st.text("abcxyz", min_size=1, max_size=3)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | NAMES
 JSON = st.recursive(SCALARS, st.lists, max_leaves=5)
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | NAMES, st.lists, max_leaves=5
-)
 MAPS = st.dictionaries(NAMES, JSON, max_size=4)
 DIGESTS = st.dictionaries(NAMES, st.text("0123456789abcdef", min_size=4, max_size=4), max_size=3)
 

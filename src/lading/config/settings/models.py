@@ -98,7 +98,7 @@ class FileModel(Frozen):
 
     file: FileField
     """One Python file; it is read by a static check first and travels with the weights."""
-    modules: tuple[UserFile, ...] = ()
+    modules: tuple[FileField, ...] = ()
     """Local modules that it imports, and those that they import: found, stored and filled in when the pipeline is resolved."""
     factory: str = Field("build", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     """A function or class in it: called with `arguments` and with `shape` and `classes` (or `vocabulary`, `max_length`) of the data."""
