@@ -1,0 +1,86 @@
+"""The ledger lists, finds and compares runs."""
+
+from pathlib import Path
+
+import pytest
+
+from lading.errors import DamagedInputError, NotFoundError
+from lading.ledger.artifacts import fetch
+from lading.ledger.compare import Changed, compare
+from lading.ledger.documents import manifest_of, record_of
+from lading.ledger.runs import find_run, run_frame, runs, to_frame
+from lading.names import AttemptId
+from lading.store.directory import DirectoryStore
+from support.finished_runs import make_run
+
+FIRST, SECOND = "20261125T090000Z-aaaa", "20261125T100000Z-bbbb"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> DirectoryStore:
+    """Two runs that differ in epochs and accuracy."""
+    store = DirectoryStore(tmp_path / "store")
+    make_run(store, FIRST, accuracy=0.966, epochs=10)
+    make_run(store, SECOND)
+    return store
+
+
+def test_runs_come_newest_first(store: DirectoryStore) -> None:
+    """And no more than asked for."""
+    assert [one.run for one in runs(store)] == [SECOND, FIRST]
+    assert [one.run for one in runs(store, last=1)] == [SECOND]
+    assert runs(store, pipeline="other") == []
+
+
+@pytest.mark.parametrize(("text", "expected"), [("last", SECOND), (FIRST, FIRST), ("20261125T09", FIRST)])
+def test_a_run_is_found(store: DirectoryStore, text: str, expected: str) -> None:
+    """By `last`, by its id, by the beginning of one."""
+    assert expected == find_run(store, text)
+
+
+@pytest.mark.parametrize(("text", "said"), [("2026", "beginning of 2 runs"), ("x", "no run 'x'"), ("", "no run ''")])
+def test_a_run_that_is_not_meant_is_not_found(store: DirectoryStore, text: str, said: str) -> None:
+    """The message says what there is."""
+    with pytest.raises(NotFoundError, match=said):
+        find_run(store, text)
+
+
+def test_an_empty_store_says_so(tmp_path: Path) -> None:
+    """No runs at all is its own sentence."""
+    with pytest.raises(NotFoundError, match="no runs in"):
+        find_run(DirectoryStore(tmp_path), "last")
+
+
+def test_compare_names_what_differs(store: DirectoryStore) -> None:
+    """The setting, the measurements, and the stages under other keys."""
+    found = compare(store, FIRST, SECOND)
+
+    assert (Changed("train", "epochs", 10, 15),) == found.settings
+    assert Changed("train", "accuracy", 0.966, 0.975) in found.measurements
+    assert "data" not in {one.stage for one in found.keys}
+    assert not found.same
+    assert compare(store, FIRST, FIRST).same
+
+
+def test_frames_have_a_row_each(store: DirectoryStore) -> None:
+    """One a run, with a column a measurement; one a stage of a run."""
+    pytest.importorskip("pandas")
+
+    assert to_frame(store).loc[FIRST, "train.accuracy"] == 0.966
+    assert run_frame(store, record_of(store, SECOND)).loc["train", "accuracy"] == 0.975
+
+
+def test_artifacts_are_fetched_and_checked(store: DirectoryStore, tmp_path: Path) -> None:
+    """One by its name, all of them below a folder; a damaged one is refused and not left behind."""
+    found = manifest_of(store, record_of(store, SECOND)["stages"]["train"])
+    assert found is not None
+    manifest = found[1]
+
+    assert [tmp_path / "m.bin"] == [path for _, path, _ in fetch(store, manifest, "model.bin", tmp_path / "m.bin")]
+    assert len(manifest.artifacts) == len(fetch(store, manifest, "all", tmp_path / "all"))
+    store.write(AttemptId(manifest.kind, manifest.key, 1).artifacts + "model.bin", b"other")
+    with pytest.raises(DamagedInputError, match=r"model\.bin is damaged"):
+        fetch(store, manifest, "model.bin", tmp_path / "bad.bin")
+    assert not list(tmp_path.glob("*bad*")) + list(tmp_path.glob(".*bad*"))
+    with pytest.raises(NotFoundError, match=r"made no artifact 'model\.bim'"):
+        fetch(store, manifest, "model.bim", tmp_path)

@@ -1,0 +1,116 @@
+"""Charts draw what is there, escape what is hostile, and give up on what makes no sense."""
+
+import base64
+import math
+import zlib
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lading.report import charts
+from lading.report.evidence import blocks
+from lading.report.graph import columns, draw, places
+from lading.report.png import picture
+from lading.report.svg import ticks
+
+HOSTILE = "<script>alert(1)</script>\"'&"
+
+
+def test_curves_name_their_series() -> None:
+    """Each series is in the legend, escaped."""
+    drawn = charts.lines({HOSTILE: [(1, 2.0), (2, 1.0)]}, name=HOSTILE)
+
+    assert drawn is not None
+    assert "<script" not in drawn
+    assert "&lt;script&gt;" in drawn
+
+
+@pytest.mark.parametrize("points", [[(1.0, 1.0)], [(1.0, 0.0), (1.0, 0.0)], [(0.0, 1e308), (1.0, -1e308)], [(0.0, 5e-324), (1.0, 0.0)]])
+def test_curves_of_odd_numbers_are_drawn(points: list[tuple[float, float]]) -> None:
+    """One point, a flat line and the ends of what a double holds do not fail."""
+    assert charts.lines({"a": points}, name="odd") is not None
+
+
+def test_nothing_to_draw_is_nothing() -> None:
+    """No points, no chart."""
+    assert charts.lines({"a": []}, name="empty") is None
+    assert charts.bars([], name="empty") is None
+    assert charts.reliability({"a": []}) is None
+
+
+@pytest.mark.parametrize("matrix", [[], [[1]], [[1, 2], [3]], [[0] * 41] * 41])
+def test_a_matrix_that_is_none_is_not_drawn(matrix: list[list[int]]) -> None:
+    """Ragged, too small or too large matrices are left out."""
+    assert charts.confusion(matrix, []) is None
+
+
+def test_a_matrix_says_its_counts() -> None:
+    """Truth, prediction, count and share of the row are told for each cell."""
+    drawn = charts.confusion([[3, 1], [0, 4]], ["cat", HOSTILE])
+
+    assert drawn is not None
+    assert "truth cat, predicted cat: 3 (75.0%)" in drawn
+    assert "<script" not in drawn
+
+
+@settings(deadline=None)
+@given(st.floats(-1e9, 1e9), st.floats(1e-6, 1e9))
+def test_ticks_are_few_and_inside(low: float, span: float) -> None:
+    """An axis has at most six numbers, all within it."""
+    found = ticks(low, low + span)
+
+    assert len(found) <= 6
+    assert all(low - span * 1e-3 - 1e-6 <= tick <= low + span * 1.001 + 1e-6 for tick in found)
+
+
+def test_a_picture_is_a_png_of_its_size() -> None:
+    """The PNG's header holds width and height, its data the pixels scaled to 0..255."""
+    uri = picture([[0.0, 0.5, 1.0], [1.0, 0.5, 0.0]])
+
+    assert uri is not None
+    data = base64.b64decode(uri.partition(",")[2])
+    assert data.startswith(b"\x89PNG")
+    assert (3).to_bytes(4, "big") + (2).to_bytes(4, "big") == data[16:24]
+    length = int.from_bytes(data[33:37], "big")
+    assert zlib.decompress(data[41 : 41 + length]) == bytes([0, 0, 128, 255, 0, 255, 128, 0])
+
+
+@pytest.mark.parametrize("pixels", [None, "text", [], [[]], [[1, 2], [3]], [[math.nan]], [["a"]], {"a": 1}, 3, [[[1, 2]], [[1, 2]]]])
+def test_what_is_no_picture_is_none(pixels: object) -> None:
+    """Anything else than rows of numbers or colours is refused quietly."""
+    assert picture(pixels) is None
+
+
+def test_columns_follow_needs() -> None:
+    """A stage stands right of everything that it needs, and no two stages share a place."""
+    needs = {"a": [], "b": ["a"], "c": ["a", "b"], "d": [], "e": ["d", "c"]}
+
+    found = columns(needs)
+    assert found == {"a": 0, "b": 1, "c": 2, "d": 0, "e": 3}
+    assert len(set(places(needs).values())) == len(needs)
+
+
+def test_the_graph_escapes_names() -> None:
+    """A hostile name is text in the picture."""
+    drawn = draw({HOSTILE: {"state": HOSTILE, "line": HOSTILE, "anchor": HOSTILE}}, {HOSTILE: []})
+
+    assert "<script" not in drawn
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.floats(allow_nan=True) | st.text("ab<", max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["classes", "rows", "accuracy", "confidence", "x"]), inner, max_size=3)
+    ),
+    max_leaves=12,
+)
+NAMES = st.sampled_from(["confusion", "reliability", "worst", "before", "after", "rows", "formats", "classes", "epochs", "median_ms"])
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(st.sampled_from(["history.json", "report.json", "calibration.json", "check.json"]), st.dictionaries(NAMES, VALUES, max_size=4))
+def test_no_document_breaks_a_page(name: str, document: dict[str, object]) -> None:
+    """Whatever lies in a document, its blocks can be made."""
+    assert isinstance(blocks({name: document}), list)
