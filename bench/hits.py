@@ -40,8 +40,8 @@ def _times(where: Path, count: int, store: str, *, cached: bool) -> tuple[float,
     pipeline = str(where / f"empty-{count}.yaml")
     times = []
     for number in range(ROUNDS + 1):
-        environ = {"XDG_CACHE_HOME": str(where / ("cache" if cached else f"cache-{secrets.token_hex(4)}"))}
-        time = seconds(lambda environ=environ: lading("run", pipeline, "--store", store, environ=environ))
+        environ = {"LADING_CACHE": str(where / ("cache" if cached else f"cache-{secrets.token_hex(4)}"))}
+        time = seconds(lambda environ=environ: lading("run", pipeline, "--json", "--store", store, environ=environ))
         if number:  # the first one warms the disk and the cache
             times.append(time)
     return tuple(times)
