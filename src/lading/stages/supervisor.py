@@ -114,7 +114,7 @@ class _Attempt:
         known = self._restore()
         self.around.permit()
         if self.asked:
-            return ending.of_asked(self.asked, "before the stage began")
+            return self._unwanted() or ending.of_asked(self.asked, "before the stage began")
         end, killed = self._run_child(child, known)
         left = ending.left_by_child(self.work)
         if end.status != 0 or left is not None or not (self.work / names.WORK_RESULT).is_file():
