@@ -9,7 +9,7 @@ import yaml
 from lading.errors import ConfigError
 
 Path = tuple[str | int, ...]
-MAX_VALUES = 500_000
+MAX_VALUES = 100_000
 """More values than this are no pipeline, but aliases of aliases."""
 
 _TAG = "tag:yaml.org,2002:"
