@@ -1,0 +1,166 @@
+"""Attempts as Jobs of a cluster: created, adopted, watched, stopped."""
+
+import contextlib
+import time
+from typing import Any
+
+from lading.attempt.records import Claim, Holder, Outcome
+from lading.backends.base import Sight
+from lading.backends.kubernetes import render, status
+from lading.backends.kubernetes.connect import AlreadyThereError, Connection, GoneError
+from lading.backends.kubernetes.mirror import Mirror
+from lading.codes import Code
+from lading.config.cluster import Cluster
+from lading.errors import ClusterError, UserError
+from lading.logs import get_logger
+from lading.plan.job import JobSpec
+
+HOPELESS_S = 90.0
+"""How long a pod may wait for what waiting does not mend (an image that can't be pulled), before its attempt has failed."""
+EVENTS_AFTER_S = 3.0
+"""A Job without a pod for so long is asked for its events."""
+SYNC_S = 30.0
+Object = dict[str, Any]
+log = get_logger()
+
+
+class KubernetesBackend:
+    """Runs attempts as Jobs.
+
+    Args:
+        cluster: the pipeline's `kubernetes:` map.
+        connection: to the namespace; by default the kubeconfig's, or the pod's own.
+        owner: an ownerReference for what is created.
+    """
+
+    name = "kubernetes"
+    completes = True
+    """A claim whose Job was never created is completed by whoever sees it."""
+
+    def __init__(self, cluster: Cluster, *, connection: Connection | None = None, owner: Object | None = None) -> None:
+        self.cluster, self.owner = cluster, owner
+        self.connection = connection or Connection(cluster.context, cluster.namespace)
+        self.namespace = self.connection.namespace
+        self._mirror: Mirror | None = None
+        self._first_seen: dict[str, float] = {}
+        self._events: dict[str, tuple[float, list[Object]]] = {}
+        self._stopping: set[str] = set()
+
+    @property
+    def mirror(self) -> Mirror:
+        """The namespace's Jobs and pods; the watches start with the first look."""
+        if self._mirror is None:
+            batch, core = self.connection.batch, self.connection.core
+            # Once by hand first: a namespace that is missing or closed is said so, not tried for ever.
+            self.connection.call(batch.list_namespaced_job, self.namespace, verb="list jobs", limit=1)
+            self.connection.call(core.list_namespaced_pod, self.namespace, verb="list pods", limit=1)
+            mirror = Mirror(
+                lambda **words: batch.list_namespaced_job(self.namespace, **words),
+                lambda **words: core.list_namespaced_pod(self.namespace, **words),
+            )
+            if not mirror.synced(SYNC_S):
+                mirror.close()
+                raise ClusterError(f"Jobs and pods of {self.namespace} can't be watched", do="kubectl get jobs,pods --watch")
+            self._mirror = mirror
+        return self._mirror
+
+    def holder(self, job: JobSpec) -> Holder:
+        """The Job that will be created."""
+        name = render.name_of(self._as_pods_see(job))
+        return Holder(backend="kubernetes", cluster=self.connection.cluster_id, namespace=self.namespace, job=name)
+
+    def submit(self, job: JobSpec) -> None:
+        """Creates the attempt's Job, or adopts the one of this name."""
+        seen = self._as_pods_see(job)
+        if not seen.store.startswith("s3://") and not self.cluster.pod(job.stage).volumes:
+            raise UserError(
+                f"the store {seen.store} is a folder of this machine, and pods can't see it",
+                do="name an s3:// store (--store s3://bucket/prefix), or mount one: kubernetes.volumes and kubernetes.store",
+            )
+        if job.resources.nodes > 1:
+            self._make_service()
+        rendered = render.stage_job(seen, self.cluster, namespace=self.namespace, owner=self.owner)
+        try:
+            self.connection.call(self.connection.batch.create_namespaced_job, self.namespace, rendered, verb="create jobs")
+            log.info("job.submitted", job=rendered["metadata"]["name"], run=job.run, stage=job.stage)
+        except AlreadyThereError:
+            log.info("job.adopted", job=rendered["metadata"]["name"], run=job.run, stage=job.stage)
+        self.mirror.put(rendered)
+
+    def _as_pods_see(self, job: JobSpec) -> JobSpec:
+        return job.but(store=self.cluster.store) if self.cluster.store else job
+
+    def _make_service(self) -> None:
+        try:
+            made = render.service(self.namespace, self.owner)
+            self.connection.call(self.connection.core.create_namespaced_service, self.namespace, made, verb="create services")
+        except AlreadyThereError:
+            pass
+
+    def look(self, claim: Claim) -> Sight:
+        """The attempt's Job and pods, from the mirror; claims of other clusters can't be told."""
+        holder = claim.holder
+        mine = holder.backend == "kubernetes" and holder.namespace == self.namespace and holder.cluster == self.connection.cluster_id
+        if not mine:
+            return Sight(alive=None)
+        job, pods = self.mirror.job(holder.job), self.mirror.pods(holder.job)
+        memory = str(claim.resources.get("memory", ""))
+        seen = status.sight(job, pods, self._events_of(holder.job, job, pods), memory=memory)
+        if job is not None and seen.alive and seen.note:
+            return self._hopeless(holder.job, job, pods) or seen
+        self._first_seen.pop(holder.job, None)
+        return seen
+
+    def _hopeless(self, name: str, job: Object, pods: list[Object]) -> Sight | None:
+        """Given up: what it waits for does not come by waiting."""
+        note, reason = status.waiting(job, pods, self._events.get(name, (0.0, []))[1])
+        if reason is None or not reason.hopeless:
+            self._first_seen.pop(name, None)
+            return None
+        since = self._first_seen.setdefault(name, time.monotonic())
+        if time.monotonic() - since < HOPELESS_S:
+            return None
+        self._delete(name)
+        return Sight(alive=False, outcomes={"0": Outcome(code=Code.CANNOT_RUN_HERE, message=note)}, note=note)
+
+    def _events_of(self, name: str, job: Object | None, pods: list[Object]) -> list[Object]:
+        """Warnings about a Job that has no pod yet: quota, admission; asked for rarely."""
+        if job is None or pods or (job.get("status") or {}).get("conditions"):
+            self._events.pop(name, None)
+            return []
+        asked, found = self._events.setdefault(name, (time.monotonic(), []))
+        if time.monotonic() - asked >= EVENTS_AFTER_S:
+            selector = f"involvedObject.name={name},type=Warning"
+            listed = self.connection.call(
+                self.connection.core.list_namespaced_event, self.namespace, verb="list events", field_selector=selector
+            )
+            found = [{"reason": one.reason, "message": one.message} for one in listed.items]
+            self._events[name] = (time.monotonic(), found)
+        return found
+
+    def stop(self, claim: Claim, *, grace_s: float) -> None:
+        """Deletes the Job; its pods get SIGTERM and the grace of their own template."""
+        del grace_s  # the template holds it
+        if claim.holder.backend == "kubernetes" and claim.holder.namespace == self.namespace:
+            self._delete(claim.holder.job)
+
+    def _delete(self, name: str) -> None:
+        if name in self._stopping:
+            return
+        self._stopping.add(name)
+        job = self.mirror.job(name)
+        body: Object = {"propagationPolicy": "Background"}
+        if job and "uid" in job["metadata"]:
+            body["preconditions"] = {"uid": job["metadata"]["uid"]}  # never another's of the same name
+        with contextlib.suppress(GoneError, AlreadyThereError):
+            self.connection.call(self.connection.batch.delete_namespaced_job, name, self.namespace, verb="delete jobs", body=body)
+
+    def wait(self, timeout_s: float) -> None:
+        """Until a Job or pod changed."""
+        self.mirror.changed.wait(timeout_s)
+        self.mirror.changed.clear()
+
+    def close(self) -> None:
+        """Ends the watches; what runs goes on."""
+        if self._mirror is not None:
+            self._mirror.close()

@@ -1,0 +1,125 @@
+"""The way to a cluster, and every refusal of its API as a sentence: the one place that knows the kubernetes client."""
+
+import json
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, TypeVar
+
+from lading.errors import ClusterError, LadingError, UserError
+
+T = TypeVar("T")
+Object = dict[str, Any]
+SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+TIMEOUT_S = (10, 60)
+"""To connect, and for an answer."""
+
+
+class AlreadyThereError(LadingError):
+    """An object of this name exists."""
+
+
+class GoneError(LadingError):
+    """There is no such object."""
+
+
+class Connection:
+    """One namespace of one cluster.
+
+    Args:
+        context: of the kubeconfig; by default the current one, or the pod's own service account.
+        namespace: by default the context's.
+
+    Raises:
+        UserError: there is neither a kubeconfig nor a service account.
+    """
+
+    def __init__(self, context: str | None = None, namespace: str | None = None) -> None:
+        from kubernetes import config
+        from kubernetes.client import ApiClient, Configuration
+        from kubernetes.config.config_exception import ConfigException
+
+        configuration = Configuration()
+        own = "default"
+        try:
+            config.load_kube_config(context=context, client_configuration=configuration)
+            contexts, active = config.list_kube_config_contexts()
+            chosen = next((one for one in contexts if one["name"] == context), active) if context else active
+            own = (chosen.get("context") or {}).get("namespace") or "default"
+        except (ConfigException, TypeError, FileNotFoundError) as error:
+            try:
+                config.load_incluster_config(client_configuration=configuration)
+            except ConfigException:
+                raise UserError(
+                    f"no cluster is known here: {error}", do="point KUBECONFIG at a kubeconfig (kubectl get nodes must work)"
+                ) from error
+            with open(SERVICE_ACCOUNT, encoding="utf-8") as file:  # noqa: PTH123
+                own = file.read().strip()
+        configuration.retries = 3
+        self.namespace = namespace or own
+        self._api = ApiClient(configuration)
+
+    @cached_property
+    def batch(self) -> Any:
+        """Jobs and CronJobs."""
+        from kubernetes.client import BatchV1Api
+
+        return BatchV1Api(self._api)
+
+    @cached_property
+    def core(self) -> Any:
+        """Pods, Services, ConfigMaps, events."""
+        from kubernetes.client import CoreV1Api
+
+        return CoreV1Api(self._api)
+
+    @cached_property
+    def cluster_id(self) -> str:
+        """The same for everybody who talks to this cluster: the kube-system namespace's uid, or, where that may not be read, the address."""
+        try:
+            return str(self.call(self.core.read_namespace, "kube-system", verb="get namespaces").metadata.uid)
+        except LadingError:
+            return str(self._api.configuration.host)
+
+    def call(self, function: Callable[..., T], *arguments: Any, verb: str, **words: Any) -> T:
+        """Calls the API; what it refuses becomes a sentence.
+
+        Raises:
+            AlreadyThereError, GoneError, UserError, ClusterError.
+        """
+        from kubernetes.client import ApiException
+        from urllib3.exceptions import HTTPError
+
+        try:
+            return function(*arguments, _request_timeout=TIMEOUT_S, **words)
+        except ApiException as error:
+            raise self._refusal(error, verb) from error
+        except (HTTPError, OSError) as error:
+            raise ClusterError(
+                f"the cluster at {self._api.configuration.host} does not answer: {str(error)[:200]}",
+                do="kubectl get nodes says whether it is reachable",
+            ) from error
+
+    def _refusal(self, error: Any, verb: str) -> LadingError:
+        message = _message(error)
+        if error.status == 409:
+            return AlreadyThereError(message)
+        if error.status == 404:
+            if "namespaces" in message:
+                return UserError(f"the namespace {self.namespace} is not there", do=f"kubectl create namespace {self.namespace}")
+            return GoneError(message)
+        if error.status in {401, 403} and "exceeded quota" not in message and "violates PodSecurity" not in message:
+            what, _, resource = verb.partition(" ")
+            return UserError(
+                f"this identity may not {verb} in the namespace {self.namespace}: {message}",
+                do=f"a Role with verbs: [{what}] on resources: [{resource}] grants it; k8s/role.yaml has all that lading needs",
+            )
+        if error.status in {400, 403, 422}:
+            return UserError(f"the cluster refuses to {verb}: {message}", do="mend what it names in the pipeline's `kubernetes:` map")
+        return ClusterError(f"the cluster answered {error.status} to {verb}: {message}", do="the same command again goes on where it was")
+
+
+def _message(error: Any) -> str:
+    try:
+        return str(json.loads(error.body)["message"])
+    except (ValueError, KeyError, TypeError):
+        return str(error.reason)

@@ -1,0 +1,152 @@
+"""A mirror of a namespace's stage Jobs and pods, kept by watches: no polling of Jobs, however many there are."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from lading.backends.kubernetes import words
+from lading.logs import get_logger
+
+Object = dict[str, Any]
+Lister = Callable[..., Any]
+WATCH_S = 240
+"""A watch is renewed at least so often."""
+PAUSE_S = (1.0, 15.0)
+"""After a watch was lost, growing."""
+log = get_logger()
+
+
+class Mirror:
+    """Jobs and pods by name, as the API server last said; `changed` is set at every change.
+
+    Args:
+        jobs: lists or watches Jobs; called with the keywords of the kubernetes client, gives a raw response.
+        pods: the same for pods.
+    """
+
+    def __init__(self, jobs: Lister, pods: Lister) -> None:
+        self.changed = threading.Event()
+        self._lock = threading.Lock()
+        self._jobs: dict[str, Object] = {}
+        self._pods: dict[str, dict[str, Object]] = {}
+        self._stop = threading.Event()
+        self._synced = {"Job": threading.Event(), "Pod": threading.Event()}
+        self._threads = [
+            threading.Thread(target=self._keep, args=(lister, kind), name=f"watch-{kind}", daemon=True)
+            for lister, kind in ((jobs, "Job"), (pods, "Pod"))
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def synced(self, timeout_s: float) -> bool:
+        """Whether both lists have been read once."""
+        return all(event.wait(timeout_s) for event in self._synced.values())
+
+    def job(self, name: str) -> Object | None:
+        """A Job as it was last seen."""
+        with self._lock:
+            return self._jobs.get(name)
+
+    def pods(self, job: str) -> list[Object]:
+        """The pods of a Job."""
+        with self._lock:
+            return list(self._pods.get(job, {}).values())
+
+    def put(self, job: Object) -> None:
+        """A Job that was just created, before the watch tells."""
+        with self._lock:
+            self._jobs.setdefault(job["metadata"]["name"], _slim(job))
+
+    def close(self) -> None:
+        """Ends the watches."""
+        self._stop.set()
+
+    def _keep(self, lister: Lister, kind: str) -> None:
+        pause = PAUSE_S[0]
+        while not self._stop.is_set():
+            try:
+                version = self._list(lister, kind)
+                pause = PAUSE_S[0]
+                while version and not self._stop.is_set():
+                    version = self._watch(lister, kind, version)
+            except Exception as error:  # noqa: BLE001 - whatever the network did: list again, after a pause
+                log.info("watch.lost", kind=kind, problem=str(error).splitlines()[0][:200])
+                self._stop.wait(pause)
+                pause = min(pause * 2, PAUSE_S[1])
+
+    def _list(self, lister: Lister, kind: str) -> str:
+        """Everything anew; gives the version from which to watch."""
+        found = json.loads(lister(label_selector=words.SELECTOR, _preload_content=False, _request_timeout=(10, 60)).data)
+        with self._lock:
+            if kind == "Job":
+                self._jobs = {item["metadata"]["name"]: _slim(item) for item in found["items"]}
+            else:
+                self._pods = {}
+                for item in found["items"]:
+                    self._pods.setdefault(_job_of(item), {})[item["metadata"]["name"]] = _slim(item)
+        self._synced[kind].set()
+        self.changed.set()
+        return str(found["metadata"]["resourceVersion"])
+
+    def _watch(self, lister: Lister, kind: str, version: str) -> str:
+        """Follows changes until the watch ends; gives the version to go on from, or none where a new list is due."""
+        response = lister(
+            label_selector=words.SELECTOR,
+            watch=True,
+            resource_version=version,
+            allow_watch_bookmarks=True,
+            timeout_seconds=WATCH_S,
+            _preload_content=False,
+            _request_timeout=(10, WATCH_S + 30),
+        )
+        began = time.monotonic()
+        try:
+            for event in _events(response):
+                if event["type"] == "ERROR":  # 410 Gone: too old
+                    return ""
+                version = event["object"]["metadata"]["resourceVersion"]
+                if event["type"] != "BOOKMARK":
+                    self._take(kind, event["type"], event["object"])
+                if self._stop.is_set():
+                    break
+        finally:
+            response.release_conn()
+        if time.monotonic() - began < 1:
+            self._stop.wait(1)
+        return str(version)
+
+    def _take(self, kind: str, what: str, item: Object) -> None:
+        name = item["metadata"]["name"]
+        group = self._jobs if kind == "Job" else self._pods.setdefault(_job_of(item), {})
+        with self._lock:
+            if what == "DELETED":
+                group.pop(name, None)
+            else:
+                group[name] = _slim(item)
+        self.changed.set()
+
+
+def _events(response: Any) -> Iterator[Object]:
+    """One JSON document a line."""
+    rest = b""
+    for chunk in response.stream(amt=None, decode_content=False):
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from (json.loads(line) for line in lines if line.strip())
+
+
+def _job_of(pod: Object) -> str:
+    return str((pod["metadata"].get("labels") or {}).get("batch.kubernetes.io/job-name", ""))
+
+
+def _slim(item: Object) -> Object:
+    """What is looked at, and no more: a thousand whole objects would be a hundred megabytes."""
+    metadata = item["metadata"]
+    kept = {
+        name: metadata[name]
+        for name in ("name", "uid", "labels", "annotations", "deletionTimestamp", "resourceVersion")
+        if name in metadata
+    }
+    kept["annotations"] = {k: v for k, v in (kept.get("annotations") or {}).items() if k != words.JOB}
+    return {"metadata": kept, "spec": {"suspend": (item.get("spec") or {}).get("suspend")}, "status": item.get("status") or {}}
