@@ -74,7 +74,7 @@ class Connection:
 
     @cached_property
     def cluster_id(self) -> str:
-        """The same for everybody who talks to this cluster: the kube-system namespace's uid, or, where that may not be read, the address."""
+        """The same for all who talk to this cluster: the uid of kube-system, or, where that may not be read, the address."""
         try:
             return str(self.call(self.core.read_namespace, "kube-system", verb="get namespaces").metadata.uid)
         except LadingError:
