@@ -277,6 +277,7 @@ class Walk:
             nonce=nonce,
             store=self.store.uri,
             settings=stage.settings.to_data(),
+            outside=stage.outside,
             inputs=dict(inputs),
             fingerprint=entry.ingredients.fingerprint,
             resources=stage.resources,
