@@ -5,11 +5,10 @@ Works in a notebook: nothing needs an event loop or a `__main__` guard, and an i
 
 import contextlib
 import os
-import secrets
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -23,14 +22,10 @@ from lading.ledger.documents import manifest_of, record_of, verdict_of
 from lading.manifest.model import Manifest
 from lading.store.base import Store
 
+TICK_S = 0.25
 PAGE_S = 10.0
 """How often the page of a run that goes on is written."""
 Record = dict[str, Any]
-
-
-def new_run_id() -> str:
-    """An id that sorts by its time."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
 def open_store_for(pipeline: PipelineFile | None, uri: str | None) -> Store:
@@ -41,6 +36,38 @@ def open_store_for(pipeline: PipelineFile | None, uri: str | None) -> Store:
     return open_store(store_uri(pipeline, uri, os.environ))
 
 
+class Following:
+    """What is known of a run while it goes on, kept from the launcher's events: looking at it asks the store nothing."""
+
+    def __init__(self, pipeline: PipelineFile) -> None:
+        self._lock = threading.Lock()
+        self.record: Record = {
+            "schema": "lading/run/v1",
+            "run": "",
+            "pipeline": pipeline.pipeline,
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "finished": "",
+            "state": "running",
+            "stages": {},
+        }
+
+    def started(self, run: str) -> None:
+        """The run's plan is written."""
+        self.record["run"] = run
+
+    def heard(self, event: Any) -> None:
+        """A stage's record changed."""
+        with self._lock:
+            self.record["stages"][event.stage] = event.record.to_data()
+
+    def now(self, pipeline: PipelineFile) -> Record:
+        """The record as it is now, stages in the pipeline's order."""
+        with self._lock:
+            heard = dict(self.record["stages"])
+        stages = {name: heard.get(name) or {"kind": stage.kind, "state": "pending"} for name, stage in pipeline.stages.items()}
+        return {**self.record, "stages": stages}
+
+
 def drive(
     pipeline: PipelineFile,
     store: Store,
@@ -49,10 +76,9 @@ def drive(
     force: Sequence[str] = (),
     only: Sequence[str] = (),
     until: str | None = None,
-    tick_s: float = 1.0,
-    on_tick: Callable[[str], None] = lambda _: None,
-) -> tuple[Record, str]:
-    """Launches a pipeline here and follows it to its end; the record, and where its page is.
+    on_tick: Callable[[Record], None] = lambda _: None,
+) -> Record:
+    """Launches a pipeline here and follows it to its end; its record.
 
     The launcher walks in a thread of its own. The first Ctrl-C asks it to stop in order, the second leaves at once.
 
@@ -63,58 +89,61 @@ def drive(
         force: stages that are made again.
         only: stages that alone are run.
         until: the stage to run up to.
-        tick_s: seconds between two calls of `on_tick`.
-        on_tick: called with the run's id while it goes on.
+        on_tick: called with the record as it is, a few times a second while it goes on.
     """
     from lading.backends.local import LocalBackend
     from lading.launch.run import launch
 
-    identity = run or new_run_id()
     cancel, ended = threading.Event(), threading.Event()
-    outcome: list[Any] = []
+    following, outcome = Following(pipeline), list[Any]()
+    options = {"run": run, "force": tuple(force), "only": tuple(only), "until": until, "cancel": cancel}
 
     def walk() -> None:
         try:
             backend = LocalBackend(store.uri)
-            outcome.append(launch(pipeline, store, backend, run=identity, force=tuple(force), only=tuple(only), until=until, cancel=cancel))
+            outcome.append(launch(pipeline, store, backend, on_event=following.heard, on_start=following.started, **options))  # type: ignore[arg-type]
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             outcome.append(error)
         finally:
             ended.set()
 
-    threading.Thread(target=walk, name=f"launch-{identity}", daemon=True).start()
+    threading.Thread(target=walk, name="launch", daemon=True).start()
     page_due = time.monotonic() + PAGE_S
-    while not _wait(ended, tick_s, cancel):
-        with suppress(LadingError):  # not planned yet, or the store out of reach for a moment: the next look shows it
-            on_tick(identity)
+    while not _wait(ended, cancel):
+        if not following.record["run"]:
+            continue
+        on_tick(following.now(pipeline))
         if time.monotonic() >= page_due:
-            write_page(store, identity, live=True)
+            write_page(store, following.now(pipeline))
             page_due = time.monotonic() + PAGE_S
     if isinstance(outcome[0], BaseException):
         raise outcome[0]
     record: Record = outcome[0].to_data()
-    return record, write_page(store, identity, record=record)
+    return record
 
 
-def _wait(ended: threading.Event, tick_s: float, cancel: threading.Event) -> bool:
+def _wait(ended: threading.Event, cancel: threading.Event) -> bool:
     """Waits for the end or the next tick; Ctrl-C becomes a request to stop, and the second one goes through."""
     try:
-        return ended.wait(tick_s)
+        return ended.wait(TICK_S)
     except KeyboardInterrupt:
         if cancel.is_set():
             raise
         cancel.set()
+        sys.stderr.write("\nstopping in order; Ctrl-C again leaves at once\n")
         return False
 
 
-def write_page(store: Store, run: str, *, record: Record | None = None, live: bool = False) -> str:
+def write_page(store: Store, record: Record) -> str:
     """Writes the run's page; a page that can't be written never ends a run, it says so instead of where it is."""
     from lading.report.write import write
 
     try:
-        return write(store, run, record=live_record(store, run) if live else record)
+        return write(store, str(record["run"]), record=record)
     except LadingError as error:
         return f"not written: {error.message}"
+    except Exception as error:  # noqa: BLE001 - a bug in a page is not worth a run
+        return f"not written: {type(error).__name__}: {error} (a bug in lading; `lading report --debug` shows where)"
 
 
 def live_record(store: Store, run: str) -> Record:
@@ -201,7 +230,8 @@ class Pipeline:
             CancelledError: it was interrupted or cancelled.
         """
         place = open_store_for(self.file, store)
-        record, _ = drive(self.file, place, run=run, force=force, only=only, until=until)
+        record = drive(self.file, place, run=run, force=force, only=only, until=until)
+        write_page(place, record)
         finished = Run(place, record)
         if check:
             finished.check()

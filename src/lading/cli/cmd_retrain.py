@@ -29,7 +29,7 @@ def check(
     as_json: options.Json = False,
 ) -> None:
     """Look at the pipeline's `retrain:` triggers; write the decision once, and make sure of the launch that it asks for."""
-    from lading.api import drive
+    from lading.api import drive, write_page
     from lading.retrain.check import check as decide
     from lading.retrain.check import tick_of
     from lading.store.opening import ensure_honest
@@ -39,7 +39,7 @@ def check(
     ensure_honest(place)
 
     def launch(asked: Pipeline, run: str) -> None:
-        drive(asked, place, run=run)
+        write_page(place, drive(asked, place, run=run))
 
     decision = decide(place, pipeline, tick_of(tick, os.environ), launch)
     if as_json:

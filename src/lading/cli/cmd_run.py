@@ -2,8 +2,9 @@
 
 import os
 import shlex
+import subprocess
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +14,11 @@ from lading.cli.live import Show
 from lading.cli.output import print_json, say
 from lading.cli.places import check_stages, load, store_for
 from lading.codes import Exit
+from lading.logs import configure
+from lading.names import RunPlaces
+
+if TYPE_CHECKING:
+    from lading.store.base import Store
 
 
 def command(
@@ -28,36 +34,41 @@ def command(
     as_json: options.Json = False,
 ) -> None:
     """Run a pipeline: results that are there are used, the rest is made. The same command again goes on where it stopped."""
-    from lading.api import drive, live_record
+    from lading.api import drive
     from lading.cli.show_run import summary
 
     pipeline = load(file, overrides)
     check_stages(pipeline, *(only or ()), *(force or ()), until)
     place = store_for(store, pipeline)
+    configure(json=False, level="warning")
     show = Show(as_json=as_json)
     try:
-        record, page = drive(
-            pipeline,
-            place,
-            run=run,
-            force=force or (),
-            only=only or (),
-            until=until,
-            tick_s=0.5 if "://" not in place.uri else 2.0,
-            on_tick=lambda identity: show.update(live_record(place, identity)),
-        )
+        record = drive(pipeline, place, run=run, force=force or (), only=only or (), until=until, on_tick=show.update)
+        show.finish(record)
     except KeyboardInterrupt:
         os._exit(int(Exit.INTERRUPTED))  # the second Ctrl-C: nothing may hold us up; supervisors see to their own children
     finally:
         show.close()
+    where = page(place, record)
     if as_json:
         print_json(record)
     else:
         if show.began:
             say()
-        say(summary(record, store=place, command=again(), page=page))
+        say(summary(record, store=place, command=again(), page=where))
     if code := ENDS.get(str(record.get("state")), Exit.STAGE_FAILED):
         raise typer.Exit(int(code))
+
+
+def page(store: "Store", record: dict[str, Any]) -> str:
+    """Writes the page; of a run of hits alone in a process that goes on behind us, or it would take longer than the run."""
+    from lading.api import write_page
+
+    if any(stage.get("state") != "hit" for stage in record["stages"].values()):
+        return write_page(store, record)
+    line = [sys.executable, "-m", "lading.report", store.uri, str(record["run"])]
+    subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    return f"{store.uri.rstrip('/')}/{RunPlaces(str(record['run'])).report}"
 
 
 def again() -> str:

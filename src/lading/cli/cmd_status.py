@@ -1,7 +1,7 @@
 """lading status: how far a run is, or how it ended."""
 
 import time
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,7 +9,9 @@ from lading.cli import options
 from lading.cli.output import print_json, say
 from lading.cli.places import find_run, store_for
 from lading.codes import Exit
-from lading.store.base import Store
+
+if TYPE_CHECKING:
+    from lading.store.base import Store
 
 ENDS = {"succeeded": Exit.OK, "failed": Exit.STAGE_FAILED, "gate_failed": Exit.GATE_FAILED, "cancelled": Exit.INTERRUPTED}
 """How a run's state ends the command that waited for it."""
@@ -38,7 +40,7 @@ def command(
         raise typer.Exit(int(code))
 
 
-def view(store: Store, run: str) -> dict[str, Any]:
+def view(store: "Store", run: str) -> dict[str, Any]:
     """The live view of a run, as data."""
     from lading.api import live_record
 

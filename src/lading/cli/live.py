@@ -4,7 +4,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from lading.cli.output import clean, colours, duration, gates, number, paint, state
+from lading.cli.output import clean, colours, duration, gates, number, state
 
 HIDDEN = {"pending"}
 NAME = 16
@@ -108,6 +108,11 @@ class Show:
             self._shown = Lines(sys.stderr if self._as_json else sys.stdout) if lines else Bars()
         self._shown.update(record)
 
+    def finish(self, record: dict[str, Any]) -> None:
+        """Shows the last changes, where anything was shown before."""
+        if self._shown is not None:
+            self._shown.update(record)
+
     def close(self) -> None:
         """Leaves the terminal as it was."""
         if self._shown is not None:
@@ -117,8 +122,3 @@ class Show:
     def began(self) -> bool:
         """Whether anything was shown."""
         return self._shown is not None
-
-
-def stopping() -> None:
-    """Says that Ctrl-C was heard."""
-    sys.stderr.write(paint("stopping; Ctrl-C again leaves at once", "yellow", stream=sys.stderr) + "\n")
