@@ -59,15 +59,15 @@ fmt: .venv/dev ## formats and mends what ruff can mend
 	$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$(TORCH)"
 	@touch $@
 
-# constraints.txt names the versions that the tests ran with: the same libraries everywhere, and no search for them.
-.venv/demo: .venv/base pyproject.toml constraints.txt
-	$(PIP) --constraint constraints.txt --editable ".[train,export,report]"
+# src/lading/constraints.txt names the versions that the tests ran with: the same libraries everywhere, and no search for them.
+.venv/demo: .venv/base pyproject.toml src/lading/constraints.txt
+	$(PIP) --constraint src/lading/constraints.txt --editable ".[train,export,report]"
 	@touch $@
 
 .venv/dev: .venv/demo
-	$(PIP) --constraint constraints.txt --editable ".[train,export,report,dev]"
+	$(PIP) --constraint src/lading/constraints.txt --editable ".[train,export,report,dev]"
 	@touch $@
 
 .PHONY: constraints
-constraints: ## writes constraints.txt anew from what is installed
-	.venv/bin/pip freeze --exclude-editable | sed 's/+cpu//; s/ @ .*//' > constraints.txt
+constraints: ## writes src/lading/constraints.txt anew from what is installed
+	.venv/bin/pip freeze --exclude-editable | sed 's/+cpu//; s/ @ .*//' > src/lading/constraints.txt

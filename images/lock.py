@@ -18,7 +18,14 @@ def lock(name: str, suffix: str) -> None:
     """One image's lock."""
     with tempfile.NamedTemporaryFile(suffix=".json") as report:
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--prefer-binary"]
-        command += ["--report", report.name, "-r", str(HERE / name / "requirements.in"), "-c", str(HERE.parent / "constraints.txt")]
+        command += [
+            "--report",
+            report.name,
+            "-r",
+            str(HERE / name / "requirements.in"),
+            "-c",
+            str(HERE.parent / "src" / "lading" / "constraints.txt"),
+        ]
         subprocess.run(command, check=True)
         found = json.loads(Path(report.name).read_text())["install"]
     lines = []

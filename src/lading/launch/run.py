@@ -17,7 +17,8 @@ from lading.launch.record import PlanRecord, RunRecord, run_state
 from lading.launch.walk import Walk
 from lading.logs import get_logger
 from lading.names import RunPlaces
-from lading.plan.build import build
+from lading.plan.build import Fingerprints, build
+from lading.plan.fingerprint import parts
 from lading.plan.resolve import resolve
 from lading.store.base import Store
 from lading.store.opening import ensure_honest
@@ -43,6 +44,7 @@ def launch(  # noqa: PLR0913 - a run is chosen by all of these
     on_start: Callable[[str], None] = lambda _: None,
     cancel: threading.Event | None = None,
     context: Context | None = None,
+    fingerprints: Fingerprints = parts,
 ) -> RunRecord:
     """Brings a pipeline to its end and says how it ended; started again with the same run id, it goes on.
 
@@ -58,6 +60,7 @@ def launch(  # noqa: PLR0913 - a run is chosen by all of these
         on_start: hears the run's id once its plan is written.
         cancel: set it to cancel the run.
         context: clock and chance.
+        fingerprints: of each kind where its stages will run: here, or in the images of a cluster.
 
     Raises:
         UserError: the run id belongs to another pipeline, or what is asked for can't be done.
@@ -68,9 +71,9 @@ def launch(  # noqa: PLR0913 - a run is chosen by all of these
     run = run or new_run_id(context)
     if ended := read_end(store, run):
         return ended
-    plan = begin(pipeline, store, backend.name, run=run, force=force, only=only, until=until, context=context)
+    plan = begin(pipeline, store, backend.name, run=run, force=force, only=only, until=until, context=context, fingerprints=fingerprints)
     on_start(run)
-    walk = Walk(plan, store, backend, context, on_event)
+    walk = Walk(plan, store, backend, context, on_event, fingerprints)
     cancelled = _walk(walk, backend, cancel or threading.Event())
     return finish(walk, cancelled=cancelled)
 
@@ -85,6 +88,7 @@ def begin(
     only: Collection[str] = (),
     until: str | None = None,
     context: Context,
+    fingerprints: Fingerprints = parts,
 ) -> PlanRecord:
     """The run's plan.json: written, or read again where the run was begun before.
 
@@ -95,7 +99,7 @@ def begin(
     resolved = resolve(pipeline, store)
     before = _read_plan(store, run)
     if before is None:
-        plan = build(resolved, store, force=force, only=only, until=until)
+        plan = build(resolved, store, force=force, only=only, until=until, fingerprints=fingerprints)
         before = PlanRecord(
             run=run,
             started=context.utc(),

@@ -21,7 +21,8 @@ from lading.logs import get_logger
 from lading.manifest import handoff
 from lading.manifest.model import InputRef, Manifest
 from lading.names import AttemptId
-from lading.plan.build import ingredients
+from lading.plan.build import Fingerprints, ingredients
+from lading.plan.fingerprint import parts
 from lading.plan.job import JobSpec
 from lading.plan.records import Records
 from lading.store.base import Store
@@ -40,13 +41,21 @@ class Walk:
         backend: where its attempts run.
         context: clock and chance.
         on_event: hears every change of a stage.
+        fingerprints: of each kind where its stages will run.
     """
 
     def __init__(
-        self, plan: PlanRecord, store: Store, backend: Backend, context: Context, on_event: Callable[[Event], None] = lambda _: None
+        self,
+        plan: PlanRecord,
+        store: Store,
+        backend: Backend,
+        context: Context,
+        on_event: Callable[[Event], None] = lambda _: None,
+        fingerprints: Fingerprints = parts,
     ) -> None:
         self.plan, self.store, self.backend, self.context, self.on_event = plan, store, backend, context, on_event
         stages = plan.pipeline.stages
+        self.fingerprints = fingerprints
         used = [name for name, planned in plan.stages.items() if planned.selected or planned.state == "hit"]
         self.entries = {name: Entry(stages[name], StageRecord(kind=stages[name].kind)) for name in used}
         self.watch = Watch()
@@ -90,7 +99,7 @@ class Walk:
             kind, _, key = stage.from_.partition("/")
         else:
             results = {stage.needs[role]: ref for role, ref in inputs.items()}
-            entry.ingredients = entry.ingredients or ingredients(self.plan.pipeline, name, results)
+            entry.ingredients = entry.ingredients or ingredients(self.plan.pipeline, name, results, self.fingerprints)
             kind, key = stage.kind, entry.ingredients.key
         if entry.record.key != key:
             entry.record = entry.record.but(key=key)

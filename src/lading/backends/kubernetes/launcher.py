@@ -1,0 +1,135 @@
+"""The launcher as a Job of the cluster, with the identity it needs: plain data, for `lading render`, `lading submit` and the goldens."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from lading.backends.kubernetes import render, words
+from lading.config.cluster import Cluster
+from lading.config.pipeline import Pipeline
+from lading.names import ENV_OWNER
+
+Object = dict[str, Any]
+PIPELINE_FOLDER = "/etc/lading"
+PIPELINE_FILE = "pipeline.json"
+BACKOFF_LIMIT = 100
+"""A launcher keeps nothing: whatever ended it, the next one goes on."""
+FINAL_CODES = (1, 2, 3, 130)
+"""A stage failed, the pipeline is wrong, a gate failed, cancelled: another launcher would find the same."""
+RULES: Sequence[Object] = (
+    {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create", "get", "list", "watch", "delete"]},
+    {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
+    {"apiGroups": [""], "resources": ["services"], "verbs": ["create", "get"]},
+    {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]},
+    {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["get"]},
+)
+"""What a launcher may do, in its own namespace alone. Whoever may create Jobs may use every Secret of the namespace."""
+
+
+def objects(pipeline: Pipeline, cluster: Cluster, *, run: str, store: str, namespace: str) -> list[Object]:
+    """All that `kubectl apply -f -` needs: ConfigMap, ServiceAccount, Role, RoleBinding, Service, launcher Job.
+
+    Args:
+        pipeline: resolved.
+        cluster: its `kubernetes:` map.
+        run: the run's id, given now, so that a launcher that is started again continues the same run.
+        store: as pods see it.
+        namespace: where to.
+    """
+    text = json.dumps(pipeline.to_data(), sort_keys=True, indent=1)
+    name = launcher_name(run, text, cluster.images.launch)
+    meta = {"namespace": namespace, "labels": labels(run, pipeline.pipeline)}
+    account = cluster.service_account or "lading-launcher"
+    made: list[Object] = [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, **meta}, "data": {PIPELINE_FILE: text}},
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account, **meta}, "automountServiceAccountToken": False},
+        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": account, **meta}, "rules": list(RULES)},
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": account, **meta},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": account},
+            "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": namespace}],
+        },
+        render.service(namespace),
+        launcher_job(cluster, name=name, run=run, pipeline=pipeline.pipeline, store=store, namespace=namespace, account=account),
+    ]
+    return made
+
+
+def launcher_name(run: str, text: str, image: str) -> str:
+    """The run's id and a hash of what it runs: what changes either starts a new Job, and what changes nothing starts none."""
+    digest = hashlib.sha256(f"{text}\n{image}".encode()).hexdigest()[:8]
+    return f"lading-{run.lower()}-{digest}"[:63].rstrip("-")
+
+
+def labels(run: str, pipeline: str) -> dict[str, str]:
+    """Of everything that belongs to a launcher."""
+    return {
+        words.MANAGED_BY: words.MANAGER,
+        words.NAME: "lading",
+        words.COMPONENT: "launcher",
+        words.PART_OF: pipeline,
+        words.RUN: run,
+    }
+
+
+def launcher_job(cluster: Cluster, *, name: str, run: str, pipeline: str, store: str, namespace: str, account: str) -> Object:
+    """The launcher: small, restarted after a disruption, done after an end of its run."""
+    pod = cluster.pod("launcher")
+    env = {ENV_OWNER: name, "HOME": words.SCRATCH, "TMPDIR": words.SCRATCH, "LADING_CACHE": f"{words.SCRATCH}/cache", **pod.env}
+    if cluster.ca_bundle:
+        env["AWS_CA_BUNDLE"] = f"{words.CA_FOLDER}/ca.crt"
+    command = ["lading", "run", f"{PIPELINE_FOLDER}/{PIPELINE_FILE}", "--backend", "kubernetes", "--store", store, "--run", run]
+    container: Object = {
+        "name": "launcher",
+        "image": cluster.images.launch,
+        "imagePullPolicy": cluster.image_pull_policy,
+        "command": command,
+        "env": [{"name": key, "value": value} for key, value in sorted(env.items())],
+        "envFrom": [{"secretRef": {"name": secret}} for secret in pod.env_from_secrets],
+        "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"cpu": "1", "memory": "512Mi"}},
+        "securityContext": render.container_security(),
+        "volumeMounts": [
+            {"name": "pipeline", "mountPath": PIPELINE_FOLDER, "readOnly": True},
+            {"name": "scratch", "mountPath": words.SCRATCH},
+            *([{"name": "ca", "mountPath": words.CA_FOLDER, "readOnly": True}] if cluster.ca_bundle else []),
+        ],
+    }
+    spec: Object = {
+        "restartPolicy": "Never",
+        "serviceAccountName": account,
+        "automountServiceAccountToken": True,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 30,
+        "securityContext": render.security(cluster),
+        "containers": [container],
+        "volumes": [
+            {"name": "pipeline", "configMap": {"name": name}},
+            {"name": "scratch", "emptyDir": {"sizeLimit": "1Gi"}},
+            *([{"name": "ca", "configMap": {"name": cluster.ca_bundle}}] if cluster.ca_bundle else []),
+        ],
+    }
+    if cluster.image_pull_secrets:
+        spec["imagePullSecrets"] = [{"name": secret} for secret in cluster.image_pull_secrets]
+    if pod.node_selector:
+        spec["nodeSelector"] = pod.node_selector
+    if pod.tolerations:
+        spec["tolerations"] = [one.model_dump(by_alias=True, exclude_none=True) for one in pod.tolerations]
+    rules = [
+        {"action": "FailJob", "onExitCodes": {"containerName": "launcher", "operator": "In", "values": list(FINAL_CODES)}},
+        {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+    ]
+    metadata = {"name": name, "namespace": namespace, "labels": labels(run, pipeline)}
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": metadata,
+        "spec": {
+            "backoffLimit": BACKOFF_LIMIT,
+            "podFailurePolicy": {"rules": rules},
+            "ttlSecondsAfterFinished": cluster.ttl_s,
+            "template": {"metadata": {"labels": labels(run, pipeline)}, "spec": spec},
+        },
+    }
