@@ -26,6 +26,7 @@ from lading.plan.job import JobSpec
 from lading.stages import ending, machine, topology, workspace
 from lading.stages.asked import Asked
 from lading.stages.child import Child, End
+from lading.stages.guard import children
 from lading.stages.secrets import Masker, secrets_of
 from lading.stages.states import States
 from lading.stages.tee import Tee
@@ -180,7 +181,8 @@ class _Attempt:
 
     def _progress(self) -> dict[str, Any]:
         """What the next heartbeat says; called in the heart's thread."""
-        pids = [os.getpid(), *([self.child.guard] if self.child and self.child.guard else [])]
+        # Not the guard itself: forked from a warm server, it shares all its memory with the stage's process.
+        pids = [os.getpid(), *(children(self.child.guard) if self.child and self.child.guard else [])]
         self.peak = max(self.peak, machine.memory_of(pids))
         said: dict[str, Any] = {}
         place = self.work / names.WORK_PROGRESS
