@@ -1,0 +1,106 @@
+"""Splits: without leaks, and the same bytes each time."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lading.config.settings.data import DataSettings
+from lading.errors import WrongInputError
+from lading.ml.data import SPLITS, read_arrays, read_facts, read_split, windows, write_arrays
+from lading.ml.sources import paragraphs, sharing, stratified
+from lading.stages import data
+from support.training_runs import context_for, digits_folder, pydoc_folder
+
+
+def test_no_image_is_in_two_splits() -> None:
+    """Neither by id nor by its pixels, and none is lost."""
+    splits = {name: read_split(digits_folder(), name) for name in SPLITS}
+    ids = [str(one) for split in splits.values() for one in split.ids]
+    pixels = [{row.tobytes() for row in split.inputs["image"]} for split in splits.values()]
+
+    assert 1797 == len(ids) == len(set(ids))
+    assert sum(map(len, pixels)) == len(set().union(*pixels))
+
+
+def test_every_split_has_the_shares_of_the_classes() -> None:
+    """Each class has its share of the test split, to a sample."""
+    everything = np.concatenate([read_split(digits_folder(), name).targets["label"] for name in SPLITS])
+    test = read_split(digits_folder(), "test").targets["label"]
+
+    assert (abs(np.bincount(test) - 0.2 * np.bincount(everything)) <= 1).all()
+
+
+def test_groups_stay_together() -> None:
+    """No group is in two splits."""
+    groups = np.repeat(np.arange(40), 5)
+    rows = stratified(np.zeros(200, dtype=np.int64), groups, {"validation": 0.2, "calibration": 0.1, "test": 0.2}, 0)
+    found = [set(groups[index].tolist()) for index in rows.values()]
+
+    assert sum(map(len, found)) == 40
+
+
+def test_no_paragraph_of_a_held_out_text_is_in_the_training_text() -> None:
+    """Whole topics are held out, with all that share text with them."""
+    from pydoc_data.topics import topics
+
+    groups = read_facts(pydoc_folder()).groups
+    known = {
+        name: set().union(*(paragraphs(topics[t.removeprefix("pydoc/")].encode()) for t in members)) for name, members in groups.items()
+    }
+
+    assert sum(map(len, groups.values())) == 79
+    assert all(groups[name] for name in SPLITS)
+    assert not any(known["train"] & known[name] for name in SPLITS if name != "train")
+
+
+def test_texts_that_share_a_paragraph_are_one_group() -> None:
+    """Also through a third."""
+    a, b = b"a" * 80, b"b" * 80
+
+    assert sharing({"1": a, "2": a + b"\n\n" + b, "3": b, "4": b"c" * 80}) == [["1", "2", "3"], ["4"]]
+
+
+def test_the_same_settings_give_the_same_bytes(tmp_path: Path) -> None:
+    """Every artifact of the data stage, byte for byte."""
+    context = context_for(DataSettings(), base=tmp_path)
+    data.run(context)
+
+    for path in sorted(digits_folder().iterdir()):
+        assert path.read_bytes() == (context.output / path.name).read_bytes(), path.name
+
+
+def test_windows_follow_each_other() -> None:
+    """The byte after a window's last is its last target; an end is marked where the next byte is the end byte."""
+    text = np.frombuffer(b"abc\0defg\0", dtype=np.uint8)
+    split = windows({"text": text, "starts": np.array([0, 4]), "names": np.array(["x", "y"])}, 4)
+
+    assert split.inputs["tokens"].tolist() == [[97, 98, 99, 0], [100, 101, 102, 103]]
+    assert split.targets["next"].tolist() == [[98, 99, 0, 100], [101, 102, 103, 0]]
+    assert split.targets["halt"].tolist() == [[0, 0, 1, 0], [0, 0, 0, 1]]
+    assert split.ids.tolist() == ["x@0", "y@0"]
+
+
+def test_objects_in_an_npz_are_refused(tmp_path: Path) -> None:
+    """An array of Python objects would run code when read."""
+    np.savez(tmp_path / "bad.npz", inputs=np.array([{}], dtype=object))
+
+    with pytest.raises(WrongInputError, match="plain arrays"):
+        read_arrays(tmp_path / "bad.npz")
+
+
+def test_a_users_npz_becomes_splits(tmp_path: Path) -> None:
+    """Rows and labels of the user's own, groups kept whole."""
+    labels = np.arange(60) % 3
+    write_arrays(tmp_path / "own.npz", {"inputs": np.random.default_rng(0).random((60, 5)), "labels": labels, "groups": np.arange(60) // 2})
+    context = context_for(DataSettings(source="npz", path=str(tmp_path / "own.npz")))
+    data.run(context)
+    facts = read_facts(context.output)
+
+    assert (facts.input, facts.shape, facts.classes, sum(facts.counts.values())) == ("features", (5,), ("0", "1", "2"), 60)
+
+
+def test_a_missing_path_is_a_users_error() -> None:
+    """It names the path and the setting."""
+    with pytest.raises(WrongInputError, match="not there"):
+        data.run(context_for(DataSettings(source="text", path="/nowhere/at/all")))
