@@ -68,6 +68,42 @@ class Following:
         return {**self.record, "stages": stages}
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where stages run."""
+
+    make: Callable[[], Any]
+    """Makes the backend, in the launcher's thread."""
+    fingerprints: Callable[[str], Any]
+    """Of each kind, there."""
+
+
+def here(store: Store) -> Place:
+    """This machine."""
+    from lading.backends.local import LocalBackend
+    from lading.plan.fingerprint import parts
+
+    return Place(lambda: LocalBackend(store.uri), parts)
+
+
+def in_cluster(pipeline: PipelineFile) -> Place:
+    """The cluster that the pipeline's `kubernetes:` map and KUBECONFIG name.
+
+    Raises:
+        UserError: no cluster is known here, or its namespace is closed to us.
+    """
+    from lading.backends.kubernetes.backend import KubernetesBackend
+    from lading.backends.kubernetes.connect import Connection, owner_reference
+    from lading.backends.kubernetes.versions import in_images
+    from lading.config.cluster import Cluster
+    from lading.names import ENV_OWNER
+
+    cluster = Cluster.model_validate(pipeline.kubernetes)
+    connection = Connection(cluster.context, cluster.namespace)
+    owner = owner_reference(connection, os.environ[ENV_OWNER]) if os.environ.get(ENV_OWNER) else None
+    return Place(lambda: KubernetesBackend(cluster, connection=connection, owner=owner), in_images)
+
+
 def drive(
     pipeline: PipelineFile,
     store: Store,
@@ -77,6 +113,7 @@ def drive(
     only: Sequence[str] = (),
     until: str | None = None,
     on_tick: Callable[[Record], None] = lambda _: None,
+    place: "Place | None" = None,
 ) -> Record:
     """Launches a pipeline here and follows it to its end; its record.
 
@@ -90,18 +127,30 @@ def drive(
         only: stages that alone are run.
         until: the stage to run up to.
         on_tick: called with the record as it is, a few times a second while it goes on.
+        place: where its stages run; by default on this machine.
     """
-    from lading.backends.local import LocalBackend
     from lading.launch.run import launch
+
+    place = place or here(store)
 
     cancel, ended = threading.Event(), threading.Event()
     following, outcome = Following(pipeline), list[Any]()
-    options = {"run": run, "force": tuple(force), "only": tuple(only), "until": until, "cancel": cancel}
+    options: dict[str, Any] = {"run": run, "force": tuple(force), "only": tuple(only), "until": until, "cancel": cancel}
 
     def walk() -> None:
         try:
-            backend = LocalBackend(store.uri)
-            outcome.append(launch(pipeline, store, backend, on_event=following.heard, on_start=following.started, **options))  # type: ignore[arg-type]
+            backend = place.make()
+            outcome.append(
+                launch(
+                    pipeline,
+                    store,
+                    backend,
+                    fingerprints=place.fingerprints,
+                    on_event=following.heard,
+                    on_start=following.started,
+                    **options,
+                )
+            )
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             outcome.append(error)
         finally:

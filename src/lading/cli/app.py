@@ -38,6 +38,7 @@ VERBS: dict[str, Verb] = {
     "retrain": Verb("cmd_retrain", "Decide whether to train again, and launch it."),
     "runner": Verb("cmd_runner", "Pull work from the store: the Mac's side of a pipeline."),
     "render": Verb("cmd_render", "Print what `kubectl apply` takes to run a pipeline in a cluster."),
+    "submit": Verb("cmd_submit", "Start a launcher in the cluster; this machine may go away."),
     "runs": Verb("cmd_runs", "List the runs in a store.", LOOK),
     "status": Verb("cmd_status", "Say how far a run is, or how it ended.", LOOK),
     "logs": Verb("cmd_logs", "Print what a stage printed.", LOOK),

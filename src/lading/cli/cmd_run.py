@@ -31,31 +31,33 @@ def command(
     run: Annotated[
         str | None, typer.Option("--run", metavar="RUN", help="The run's id: go on with a run.", show_default="a new one")
     ] = None,
+    backend: options.BackendOption = "local",
     as_json: options.Json = False,
 ) -> None:
     """Run a pipeline: results that are there are used, the rest is made. The same command again goes on where it stopped."""
-    from lading.api import drive
+    from lading.api import drive, here, in_cluster
     from lading.cli.show_run import summary
 
     pipeline = load(file, overrides)
     check_stages(pipeline, *(only or ()), *(force or ()), until)
     place = store_for(store, pipeline)
     configure(json=False, level="warning")
+    where = in_cluster(pipeline) if backend == "kubernetes" else here(place)
     show = Show(as_json=as_json)
     try:
-        record = drive(pipeline, place, run=run, force=force or (), only=only or (), until=until, on_tick=show.update)
+        record = drive(pipeline, place, run=run, force=force or (), only=only or (), until=until, on_tick=show.update, place=where)
         show.finish(record)
     except KeyboardInterrupt:
         os._exit(int(Exit.INTERRUPTED))  # the second Ctrl-C: nothing may hold us up; supervisors see to their own children
     finally:
         show.close()
-    where = page(place, record)
+    shown = page(place, record)
     if as_json:
         print_json(record)
     else:
         if show.began:
             say()
-        say(summary(record, store=place, command=again(), page=where))
+        say(summary(record, store=place, command=again(), page=shown))
     if code := ENDS.get(str(record.get("state")), Exit.STAGE_FAILED):
         raise typer.Exit(int(code))
 

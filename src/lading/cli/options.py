@@ -1,7 +1,7 @@
 """Arguments and options that several verbs share, spelled once."""
 
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 import typer
 
@@ -23,4 +23,7 @@ Only: TypeAlias = Annotated[
 Until: TypeAlias = Annotated[str | None, typer.Option("--until", metavar="STAGE", help="This stage and what it needs.", show_default=False)]
 Force: TypeAlias = Annotated[
     list[str] | None, typer.Option("--force", metavar="STAGE", help="Make this stage's result again; repeatable.", show_default=False)
+]
+BackendOption: TypeAlias = Annotated[
+    Literal["local", "kubernetes"], typer.Option("--backend", help="Where stages run: processes here, or Jobs of a cluster.")
 ]

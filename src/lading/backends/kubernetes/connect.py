@@ -118,6 +118,12 @@ class Connection:
         return ClusterError(f"the cluster answered {error.status} to {verb}: {message}", do="the same command again goes on where it was")
 
 
+def owner_reference(connection: Connection, name: str) -> Object:
+    """The ConfigMap that owns what a launcher in a cluster creates."""
+    found = connection.call(connection.core.read_namespaced_config_map, name, connection.namespace, verb="get configmaps")
+    return {"apiVersion": "v1", "kind": "ConfigMap", "name": name, "uid": found.metadata.uid}
+
+
 def _message(error: Any) -> str:
     try:
         return str(json.loads(error.body)["message"])

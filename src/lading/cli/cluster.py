@@ -1,0 +1,108 @@
+"""From a pipeline to the objects of its launcher in a cluster, and their way there."""
+
+import os
+from typing import Any
+
+from lading.backends.kubernetes import launcher, render
+from lading.backends.kubernetes.connect import AlreadyThereError, Connection
+from lading.config.cluster import Cluster
+from lading.config.location import store_uri
+from lading.config.pipeline import Pipeline
+from lading.errors import UserError
+from lading.launch.context import new_run_id
+from lading.manifest.model import InputRef
+from lading.plan.job import JobSpec
+from lading.plan.resolve import named, resolve
+from lading.store.opening import ensure_honest, open_store
+
+Object = dict[str, Any]
+ZEROS = "0" * 64
+
+
+def rendered(pipeline: Pipeline, store: str | None, run: str | None) -> list[Object]:
+    """All objects of a launcher; files of the user go to the store on the way.
+
+    Raises:
+        UserError: the store is a folder, which pods can't see.
+    """
+    cluster = Cluster.model_validate(pipeline.kubernetes)
+    uri = _pods_store(pipeline, store, cluster)
+    if named(pipeline) != pipeline.but(folder=""):
+        place = open_store(store_uri(pipeline, store, os.environ))
+        ensure_honest(place)
+        pipeline = resolve(pipeline, place)
+    else:
+        pipeline = pipeline.but(folder="")
+    return launcher.objects(pipeline, cluster, run=run or new_run_id(), store=uri, namespace=_namespace(cluster))
+
+
+def stage_example(pipeline: Pipeline, stage: str, store: str | None) -> Object:
+    """One stage's Job as it would be sent, with zeros for what is known only when it runs."""
+    cluster = Cluster.model_validate(pipeline.kubernetes)
+    one = named(pipeline).stages[stage]
+    inputs = {role: InputRef(kind=pipeline.stages[need].kind, key=ZEROS, n=1, result=ZEROS) for role, need in one.needs.items()}
+    job = JobSpec(
+        run="RUN",
+        stage=stage,
+        kind=one.kind,
+        key=ZEROS,
+        attempt=1,
+        nonce=ZEROS[:32],
+        store=store_uri(pipeline, store, os.environ),
+        settings=one.settings.to_data(),
+        inputs=inputs,
+        fingerprint=ZEROS,
+        resources=one.resources,
+    )
+    return render.stage_job(job, cluster, namespace=_namespace(cluster))
+
+
+def apply(pipeline: Pipeline, objects: list[Object]) -> list[str]:
+    """Creates what is not there; says what became of each."""
+    cluster = Cluster.model_validate(pipeline.kubernetes)
+    connection = Connection(cluster.context, cluster.namespace)
+    from kubernetes.client import RbacAuthorizationV1Api
+
+    rbac = RbacAuthorizationV1Api(connection.core.api_client)
+    makers = {
+        "ConfigMap": connection.core.create_namespaced_config_map,
+        "ServiceAccount": connection.core.create_namespaced_service_account,
+        "Service": connection.core.create_namespaced_service,
+        "Role": rbac.create_namespaced_role,
+        "RoleBinding": rbac.create_namespaced_role_binding,
+        "Job": connection.batch.create_namespaced_job,
+    }
+    said = []
+    for item in objects:
+        kind, name = item["kind"], item["metadata"]["name"]
+        try:
+            connection.call(makers[kind], connection.namespace, item, verb=f"create {kind.lower()}s")
+            said.append(f"{kind.lower()}/{name} created")
+        except AlreadyThereError:
+            said.append(f"{kind.lower()}/{name} is there")
+    return said
+
+
+def run_of(objects: list[Object]) -> str:
+    """The id of the run that the objects start."""
+    return str(objects[-1]["metadata"]["labels"]["lading/run"])
+
+
+def _pods_store(pipeline: Pipeline, store: str | None, cluster: Cluster) -> str:
+    uri = cluster.store or store_uri(pipeline, store, os.environ)
+    if not uri.startswith("s3://") and not cluster.volumes:
+        raise UserError(
+            f"the store {uri} is a folder of this machine, and pods can't see it",
+            do="name an s3:// store (--store s3://bucket/prefix), or mount one: kubernetes.volumes and kubernetes.store",
+        )
+    return uri
+
+
+def _namespace(cluster: Cluster) -> str:
+    """The pipeline's, or the kubeconfig's; `default` where no cluster is known (to render, none is needed)."""
+    if cluster.namespace:
+        return cluster.namespace
+    try:
+        return Connection(cluster.context).namespace
+    except UserError:
+        return "default"

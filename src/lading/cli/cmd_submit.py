@@ -1,0 +1,30 @@
+"""lading submit: a launcher as a Job of the cluster."""
+
+from typing import Annotated
+
+import typer
+
+from lading.cli import options
+from lading.cli.output import print_json, say
+from lading.cli.places import load
+
+
+def command(
+    file: options.PipelineFile,
+    overrides: options.Set = None,
+    store: options.StoreOption = None,
+    run: Annotated[str | None, typer.Option("--run", metavar="RUN", help="The run's id.", show_default="a new one")] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Start a launcher Job in the cluster and leave: status, logs -f and cancel work as for a run from here."""
+    from lading.cli.cluster import apply, rendered, run_of
+
+    pipeline = load(file, overrides)
+    found = rendered(pipeline, store, run)
+    applied = apply(pipeline, found)
+    if as_json:
+        print_json({"run": run_of(found), "namespace": found[0]["metadata"]["namespace"], "objects": applied})
+        return
+    for line in applied:
+        say(line)
+    say(f"\nlading status {run_of(found)} --store {store or '...'}\nlading logs {run_of(found)} STAGE -f")
