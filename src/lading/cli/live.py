@@ -4,7 +4,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
-from lading.cli.output import clean, colours, duration, gates, number, state
+from lading.cli.output import clean, colours, duration, gates, number, pad, state
 
 HIDDEN = {"pending"}
 NAME = 16
@@ -27,7 +27,7 @@ class Lines:
             self._known[name] = word
             seconds = duration(stage.get("seconds")) if word not in {"running", "hit"} else ""
             told = "  ".join(part for part in (seconds, gates(stage.get("gates") or ())) if part)
-            self._stream.write(f"{datetime.now(UTC):%H:%M:%S}  {clean(name):<{NAME}}  {state(word)}  {told}".rstrip() + "\n")
+            self._stream.write(f"{datetime.now(UTC):%H:%M:%S}  {clean(name):<{NAME}}  {pad(state(word), 13)}  {told}".rstrip() + "\n")
         self._stream.flush()
 
     def close(self) -> None:
@@ -73,7 +73,9 @@ class Bars:
                 if name in self._tasks:
                     self._progress.remove_task(self._tasks.pop(name))
                 seconds = duration(stage.get("seconds")) if word != "hit" else ""
-                self._progress.console.print(Text.from_ansi(f"{state(word):<12}  {clean(name):<{NAME}}  {seconds}"))
+                self._progress.console.print(
+                    Text.from_ansi(f"{pad(state(word), 13)} {clean(name):<{NAME}} {seconds:>9}  {gates(stage.get('gates') or ())}".rstrip())
+                )
 
     def close(self) -> None:
         """Takes the bars away."""

@@ -102,15 +102,16 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable
     widths = [max([len(head[i]), *(visible(row[i]) for row in cells)]) for i in range(last)]
     indent = sum(widths) + 2 * last
     room = max(20, width() - indent)
-    lines = [paint("  ".join([*(_pad(head[i].upper(), widths[i], i in numeric) for i in range(last)), head[last].upper()]), "dim")]
+    lines = [paint("  ".join([*(pad(head[i].upper(), widths[i], i in numeric) for i in range(last)), head[last].upper()]), "dim")]
     for row in cells:
         first, *others = wrap(row[last], room) or [""]
-        lines.append("  ".join([*(_pad(row[i], widths[i], i in numeric) for i in range(last)), first]).rstrip())
+        lines.append("  ".join([*(pad(row[i], widths[i], i in numeric) for i in range(last)), first]).rstrip())
         lines.extend(" " * indent + other for other in others)
     return "\n".join(lines)
 
 
-def _pad(text: str, size: int, right: bool) -> str:
+def pad(text: str, size: int, right: bool = False) -> str:
+    """The text in so many columns, styles not counted."""
     space = " " * (size - visible(text))
     return space + text if right else text + space
 

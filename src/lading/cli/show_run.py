@@ -47,6 +47,8 @@ def _note(word: str, stage: dict[str, Any]) -> str:
     judged = gates(stage.get("gates") or ())
     if judged:
         return judged
+    if word == "failed":
+        return "see below"
     reason = clean(" ".join(str(stage.get("reason") or "").split()))
     return paint(reason, "dim") if visible(reason) <= 40 and reason else reason[:300]
 
@@ -54,12 +56,14 @@ def _note(word: str, stage: dict[str, Any]) -> str:
 def failure(run: str, name: str, stage: dict[str, Any], verdict: dict[str, Any]) -> list[str]:
     """What a failed stage leaves a person with: the cause, the last frame of their own code, where to look, what to type."""
     lines = [paint(f"{name} failed", "bold", "red")]
-    cause = verdict.get("message") or stage.get("reason") or "no cause is known"
+    told = {field: stage.get(field) or verdict.get(field) or "" for field in ("message", "where", "do")}
+    cause = told["message"] or stage.get("reason") or "no cause is known"
     lines += [f"  {line}" for line in clean_lines(str(cause))[:12]]
-    if verdict.get("where"):
-        lines.append(f"  at {clean(str(verdict['where']))}")
-    if verdict.get("do"):
-        lines.append(f"  {clean(str(verdict['do']))}")
+    if told["where"]:
+        lines.append(f"  at {clean(str(told['where']))}")
+    do = clean(str(told["do"]))
+    if do and "RUN STAGE" not in do:
+        lines.append(f"  {do.replace('RUN', run)}")
     if stage.get("key") and stage.get("attempt"):
         lines.append(f"  {paint('log  ', 'dim')} lading logs {run} {name}")
         lines.append(f"  {paint('debug', 'dim')} lading debug {run} {name}")
