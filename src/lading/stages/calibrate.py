@@ -12,7 +12,7 @@ from lading.ml.models import load_model
 from lading.ml.predict import predict
 from lading.stages.context import StageContext
 
-MAX_ROWS = 20_000
+MAX_ROWS = 8_000
 """Of texts, at most so many positions are used, in whole windows: beyond them a temperature does not move."""
 
 
