@@ -38,7 +38,7 @@ def command(
     record = view(place, find_run(place, run))
     find_stage(record, stage)
     job = job_of(place, record, stage)
-    work = keep or Path(tempfile.mkdtemp(prefix=f"lading-debug-{stage}-"))
+    work = (keep or Path(tempfile.mkdtemp(prefix=f"lading-debug-{stage}-"))).absolute()
     workspace.make(work, job)
     receive_all(place, job.kind, job.inputs, work / names.WORK_INPUTS)
     workspace.fetch_user_files(place, job.settings, work / names.WORK_FILES)

@@ -1,0 +1,191 @@
+"""Whole runs by the command line and by the library, with stages that are real processes."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import lading
+from lading.errors import GateFailedError, StageFailedError
+
+PIPELINE = """
+pipeline: tiny
+stages:
+  count:
+    kind: script
+    settings: {command: [sh, -c, 'echo counting; echo abc > $LADING_OUTPUT/x.txt; echo "{\\"n\\": 3}" > $LADING_OUTPUT/measurements.json']}
+    gates: {n: {must: ">= MUST"}}
+  after:
+    kind: script
+    needs: [count]
+    settings: {command: [sh, -c, 'cp $LADING_INPUTS/count/x.txt $LADING_OUTPUT/y.txt']}
+"""
+FAILING = """
+pipeline: failing
+stages:
+  boom: {kind: script, settings: {command: [sh, -c, 'echo "no such class: 11" >&2; exit 3']}}
+  after: {kind: script, needs: [boom], settings: {command: [echo, hi]}}
+"""
+SLOW = """
+pipeline: slow
+stages:
+  sleeper: {kind: script, settings: {command: [sleep, "600"]}}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to work in, with the pipelines."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LADING_STORE", raising=False)
+    (tmp_path / "tiny.yaml").write_text(PIPELINE.replace("MUST", "2"))
+    (tmp_path / "gated.yaml").write_text(PIPELINE.replace("MUST", "4"))
+    (tmp_path / "failing.yaml").write_text(FAILING)
+    (tmp_path / "slow.yaml").write_text(SLOW)
+    return tmp_path
+
+
+def call(*line: str) -> subprocess.CompletedProcess[str]:
+    """The command line in a process of its own."""
+    command = [sys.executable, "-c", "from lading.cli.app import main; main()", *line]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_a_run_and_what_looks_at_it(folder: Path) -> None:
+    """run, status, show, logs, pull, verify, debug and the page agree on one run; the second run is all hits."""
+    first = call("run", "tiny.yaml")
+    assert (first.returncode, first.stderr) == (0, "")
+    assert "✓ succeeded" in first.stdout
+    page = next(line.split()[-1] for line in first.stdout.splitlines() if line.startswith("page"))
+    assert "tiny" in Path(page).read_text()
+
+    record = json.loads(call("status", "last", "--json").stdout)
+    assert {name: stage["state"] for name, stage in record["stages"].items()} == {"count": "succeeded", "after": "succeeded"}
+    assert json.loads(call("show", "last", "count", "--json").stdout)["manifest"]["measurements"]["n"] == 3
+    assert call("logs", "last", "count").stdout == "counting\n"
+    assert call("pull", "last", "after", "y.txt", "got.txt").returncode == 0
+    assert Path("got.txt").read_text() == "abc\n"
+    assert call("verify", "last", "--deep").returncode == 0
+    debugged = call("debug", "last", "after", "--work", "work")
+    assert debugged.returncode == 0, debugged.stderr
+    assert Path("work/output/y.txt").read_text() == "abc\n"
+
+    second = call("run", "tiny.yaml", "--json")
+    assert {"hit"} == {stage["state"] for stage in json.loads(second.stdout)["stages"].values()}
+
+
+def test_damage_is_found(folder: Path) -> None:
+    """verify --deep names the artifact whose bytes changed, and ends with 1."""
+    assert call("run", "tiny.yaml").returncode == 0
+    stored = next(Path(".lading").glob("attempts/*/*/1/artifacts/x.txt"))
+    stored.chmod(0o644)
+    stored.write_text("abd\n")
+
+    found = call("verify", "last", "--deep", "--json")
+    assert found.returncode == 1
+    assert {"x.txt"} == {one["artifact"] for one in json.loads(found.stdout)["findings"] if one["state"] == "damaged"}
+    assert "x.txt is damaged" in call("pull", "last", "count", "x.txt", "got.txt").stderr
+
+
+def test_a_failure_leaves_what_helps(folder: Path) -> None:
+    """Exit code 1; the cause, where the log is, how to debug, and the command to try again."""
+    failed = call("run", "failing.yaml")
+
+    assert failed.returncode == 1
+    for said in ("no such class: 11", "lading logs ", "lading debug ", "again  lading run failing.yaml", "- skipped"):
+        assert said in failed.stdout
+    assert "Traceback" not in failed.stderr
+
+
+def test_a_gate_ends_with_three(folder: Path) -> None:
+    """A `must` that does not hold: its value, its bound, exit code 3; what is behind it is skipped."""
+    gated = call("run", "gated.yaml")
+
+    assert gated.returncode == 3
+    assert "✗ n 3, must be >= 4" in gated.stdout
+    assert "- skipped" in gated.stdout
+
+
+def test_ctrl_c_stops_in_order(folder: Path) -> None:
+    """One interrupt: the stage is stopped, the run is cancelled, exit code 130, nothing is left running."""
+    command = [sys.executable, "-c", "from lading.cli.app import main; main()", "run", "slow.yaml"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        _until(lambda: list(Path(".lading").glob("attempts/script/*/1/progress-0.json")))
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=60)
+
+    assert running.returncode == 130, err
+    assert "stopping in order" in err
+    assert "cancelled" in out
+
+
+@pytest.mark.slow
+def test_two_ctrl_c_leave_at_once(folder: Path) -> None:
+    """The second interrupt does not wait for anybody."""
+    command = [sys.executable, "-c", "from lading.cli.app import main; main()", "run", "slow.yaml"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        _until(lambda: list(Path(".lading").glob("attempts/script/*/1/progress-0.json")))
+        began = time.monotonic()
+        for _ in range(2):
+            running.send_signal(signal.SIGINT)
+            time.sleep(0.6)
+        running.communicate(timeout=60)
+
+    assert running.returncode == 130
+    assert time.monotonic() - began < 20
+    assert call("cancel", "last").returncode == 0
+
+
+def _until(seen: object, *, limit_s: float = 60) -> None:
+    end = time.monotonic() + limit_s
+    while not seen():  # type: ignore[operator]
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.05)
+
+
+def test_the_library_runs_inside_an_event_loop(folder: Path) -> None:
+    """As in a notebook: no event loop of its own, no `__main__` guard; the run's results are at hand."""
+
+    async def notebook() -> lading.Run:
+        return lading.load("tiny.yaml").run()
+
+    run = asyncio.run(notebook())
+    assert run["count"].measurements["n"] == 3
+    assert run["count"].artifact("x.txt").read() == b"abc\n"
+    assert run["after"].artifact("y").path("here.txt").read_text() == "abc\n"
+    assert list(run) == ["count", "after"]
+    assert "<svg" in run._repr_html_()
+    assert "<svg" in lading.load("tiny.yaml")._repr_html_()
+    assert run.id == lading.Run.open().id
+
+
+def test_the_library_raises_what_happened(folder: Path) -> None:
+    """A failed stage and a failed gate are errors of their own; with check=False they are states."""
+    with pytest.raises(StageFailedError, match="no such class: 11"):
+        lading.load("failing.yaml").run()
+    with pytest.raises(GateFailedError, match="must be >= 4"):
+        lading.load("gated.yaml").run()
+    assert lading.load("gated.yaml").run(check=False).state == "gate_failed"
+
+
+def test_an_interrupt_in_the_library_stops_the_children(folder: Path) -> None:
+    """SIGINT during run(): the run is cancelled, and says so."""
+    code = (
+        "import lading\ntry:\n    lading.load('slow.yaml').run()\n"
+        "except lading.api.CancelledError as error:\n    print('cancelled:', error.message)"
+    )
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as running:
+        _until(lambda: list(Path(".lading").glob("attempts/script/*/1/progress-0.json")))
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=60)
+
+    assert "cancelled: run" in out, err
