@@ -4,7 +4,7 @@ import secrets
 from typing import Any
 
 from lading.config.pipeline import Pipeline
-from lading.errors import NotFoundError, StageFailedError
+from lading.errors import MissingObjectError, NotFoundError, StageFailedError
 from lading.manifest.champion import Champion, current, highest, history, read_champion
 from lading.manifest.model import InputRef
 from lading.names import champions
@@ -111,7 +111,10 @@ def _append(store: Store, entry: Champion) -> Champion:
 def _own(store: Store, bundle: InputRef, model: str, alias: str, run: str, numbers: range) -> Champion | None:
     """This run's entry with this bundle, though others may have followed."""
     for n in reversed(numbers):
-        entry = read_champion(store, model, alias, n)
+        try:
+            entry = read_champion(store, model, alias, n)
+        except MissingObjectError:
+            continue
         if (entry.run, entry.bundle.result, entry.act) == (run, bundle.result, "promote"):
             return entry
     return None

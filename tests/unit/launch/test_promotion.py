@@ -171,3 +171,31 @@ def test_the_stage_is_fulfilled_by_its_launcher() -> None:
 
     assert (seen, entry.alias, entry.n) == ({"promote": 0}, "staging", 1)
     assert seen_champions(store, pipeline) == {"promote": 1}
+
+
+def test_who_comes_between_look_and_write_wins() -> None:
+    """Another's entry that appears just before ours is written stands, and is named: nothing is overwritten."""
+    store, other = MemoryStore(), MemoryStore()
+    rival = promote(other, bundle("rival"), **M, seen=0, run="rival")
+
+    def between(act: str, key: str) -> None:
+        if act == "write":
+            store.objects.update(other.objects)
+
+    store.before = between
+    with pytest.raises(StageFailedError, match="by run rival"):
+        promote(store, bundle("a"), **M, seen=0, run="r1")
+    assert rival == current(store, "digits", "production")
+
+
+def test_a_hole_in_the_history_is_not_filled() -> None:
+    """An old number that is free again is no champion's place: a higher entry speaks, and is named."""
+    store = MemoryStore()
+    for n in range(3):
+        promote(store, bundle(str(n)), **M, seen=n, run=f"r{n}")
+    store.delete(["champions/digits/production/1.json"])
+
+    with pytest.raises(StageFailedError, match="entry 3"):
+        promote(store, bundle("late"), **M, seen=0, run="late")
+    with_hole = [entry.n for entry in history(store, "digits", "production")]
+    assert with_hole == [3, 2]
