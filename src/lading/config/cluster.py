@@ -72,6 +72,8 @@ class Cluster(PodSettings):
     image_pull_secrets: tuple[str, ...] = ()
     ca_bundle: str | None = None
     """A ConfigMap whose entry `ca.crt` is the CA bundle for the store."""
+    service: Annotated[str, Field(pattern=r"^[a-z]([-a-z0-9]{0,61}[a-z0-9])?$")] = "lading-training"
+    """The headless Service by which the pods of a training find each other; made where it is not there."""
     queue: LabelValue | None = None
     """Kueue's local queue: Jobs start suspended and wait there."""
     ttl_s: int = Field(3600, ge=60)

@@ -92,7 +92,7 @@ class KubernetesBackend:
 
     def _make_service(self) -> None:
         try:
-            made = render.service(self.namespace, self.owner)
+            made = render.service(self.cluster.service, self.namespace, self.owner)
             self.connection.call(self.connection.core.create_namespaced_service, self.namespace, made, verb="create services")
         except AlreadyThereError:
             pass

@@ -52,7 +52,7 @@ def objects(pipeline: Pipeline, cluster: Cluster, *, run: str, store: str, names
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": account},
             "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": namespace}],
         },
-        render.service(namespace),
+        render.service(cluster.service, namespace),
         launcher_job(cluster, name=name, run=run, pipeline=pipeline.pipeline, store=store, namespace=namespace, account=account),
     ]
     return made

@@ -106,7 +106,7 @@ def pod_template(job: JobSpec, cluster: Cluster, pod: PodSettings, nodes: int, n
         ],
     }
     if nodes > 1:
-        spec["subdomain"] = words.SERVICE
+        spec["subdomain"] = cluster.service
     spec |= {
         key: value
         for key, value in {
@@ -147,7 +147,7 @@ def _container(job: JobSpec, cluster: Cluster, pod: PodSettings, nodes: int, nam
         amounts["ephemeral-storage"] = cluster.ephemeral_storage
     env = {ENV_WORK: words.SCRATCH, "HOME": words.SCRATCH, "TMPDIR": words.SCRATCH, **pod.env}
     if nodes > 1:
-        env["LADING_MASTER"] = f"{name}-0.{words.SERVICE}:{words.MASTER_PORT}"
+        env["LADING_MASTER"] = f"{name}-0.{cluster.service}:{words.MASTER_PORT}"
     if pod.network_interface:
         env |= {"GLOO_SOCKET_IFNAME": pod.network_interface, "NCCL_SOCKET_IFNAME": pod.network_interface}
     if cluster.ca_bundle:
@@ -187,9 +187,9 @@ def _volumes(job: JobSpec, cluster: Cluster, pod: PodSettings) -> list[Object]:
     ]
 
 
-def service(namespace: str, owner: Object | None = None) -> Object:
+def service(name: str, namespace: str, owner: Object | None = None) -> Object:
     """The headless Service by which the pods of a training find rank 0, also before they are ready."""
-    metadata: Object = {"name": words.SERVICE, "namespace": namespace, "labels": {words.MANAGED_BY: words.MANAGER, words.NAME: "lading"}}
+    metadata: Object = {"name": name, "namespace": namespace, "labels": {words.MANAGED_BY: words.MANAGER, words.NAME: "lading"}}
     if owner:
         metadata["ownerReferences"] = [owner]
     return {
