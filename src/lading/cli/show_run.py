@@ -3,6 +3,7 @@
 from typing import Any
 
 from lading.cli.output import clean, clean_lines, duration, gates, paint, state, table, visible
+from lading.codes import STAGE_CODES
 from lading.ledger.documents import verdict_of
 from lading.store.base import Store
 
@@ -62,7 +63,8 @@ def failure(run: str, name: str, stage: dict[str, Any], verdict: dict[str, Any])
     if told["where"]:
         lines.append(f"  at {clean(str(told['where']))}")
     do = clean(str(told["do"]))
-    if do and "RUN STAGE" not in do:
+    general = do in {explanation.do for explanation in STAGE_CODES.values()}
+    if do and not (general and ("\n" in str(cause) or "RUN STAGE" in do)):
         lines.append(f"  {do.replace('RUN', run)}")
     if stage.get("key") and stage.get("attempt"):
         lines.append(f"  {paint('log  ', 'dim')} lading logs {run} {name}")

@@ -180,6 +180,8 @@ def _tables(document: Mapping[str, Any], path: str = "", depth: int = 0) -> Iter
 def _table(title: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[Block]:
     """A table of the plain fields; latencies as bars too."""
     head = [name for name in dict.fromkeys(name for row in rows for name in row) if any(_is_plain(row.get(name)) for row in rows)]
+    head = [name for name in head if any(row.get(name) is not None for row in rows)]
+    head.sort(key=lambda name: not any(isinstance(row.get(name), str) for row in rows))  # words first: they say which row it is
     latency = next((name for name in LATENCY if name in head), None)
     if latency:
         pairs = [

@@ -1,7 +1,10 @@
 """How a page writes numbers, sizes, times and states."""
 
+import re
 from datetime import datetime
 from typing import Any
+
+_DIGEST = re.compile(r"^[0-9a-f]{64}$")
 
 
 def number(value: Any) -> str:
@@ -15,6 +18,14 @@ def number(value: Any) -> str:
     if isinstance(value, list | dict):
         return ", ".join(map(number, value)) or "none"
     return str(value)
+
+
+def cell(value: Any) -> str:
+    """A value in a table of evidence: digests and long texts by their beginning."""
+    text = number(value)
+    if _DIGEST.match(text):
+        return text[:16] + "…"
+    return text if len(text) <= 80 else text[:79] + "…"
 
 
 def size(count: float) -> str:
