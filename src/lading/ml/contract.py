@@ -18,7 +18,7 @@ FILES = {"safetensors": "model.safetensors", "onnx": "model.onnx", "torchscript"
 class FormatEntry(Frozen):
     """One format of the model."""
 
-    file: str
+    file: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]*$")
     sha256: str
     size: int
     detail: dict[str, str | int] = Field(default_factory=dict)
@@ -70,7 +70,9 @@ def read_contract(folder: Path) -> Contract:
     """
     contract = Contract.model_validate_json((folder / CONTRACT).read_bytes())
     for name, one in contract.formats.items():
-        path = folder / one.file
-        if not path.is_file() or sha256_file(path) != one.sha256:
-            raise WrongInputError(f"{one.file} is not the file that the contract names for {name}", do="make the export stage again")
+        files = {one.file: one.sha256, **({str(one.detail["data_file"]): one.detail["data_sha256"]} if "data_file" in one.detail else {})}
+        for file, digest in files.items():
+            path = folder / Path(file).name
+            if not path.is_file() or sha256_file(path) != digest:
+                raise WrongInputError(f"{file} is not the file that the contract names for {name}", do="make the export stage again")
     return contract

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from lading.canonical import sha256_file
 from lading.ml import exported, onnx, torchscript
 from lading.ml.cases import lengths_of, random_inputs
 from lading.ml.contract import FILES
@@ -26,7 +27,8 @@ def write(format: str, module: nn.Module, spec: ModelSpec, folder: Path, *, opse
     path = folder / FILES[format]
     if format == "onnx":
         onnx.export_onnx(module, spec, path, opset=opset)
-        return {"opset": opset}
+        data = path.with_name(path.name + ".data")
+        return {"opset": opset, **({"data_file": data.name, "data_sha256": sha256_file(data)} if data.is_file() else {})}
     if format == "torchscript":
         torchscript.export_torchscript(module, spec, path)
     else:

@@ -48,7 +48,7 @@ def inconclusive(outputs: Sequence[NDArray[Any]]) -> str | None:
     by_size: dict[int, list[NDArray[Any]]] = {}
     for sample in flat:
         by_size.setdefault(sample.size, []).append(sample)
-    spread = max(float(np.stack(group).std(axis=0).max()) for group in by_size.values())
-    if len(flat) > 1 and spread < FLAT * largest:
+    spreads = [float(np.stack(group).std(axis=0).max()) for group in by_size.values() if len(group) > 1]
+    if spreads and (spread := max(spreads)) < FLAT * largest:
         return f"it is the same for every input (it varies by {spread:.1e} at a size of {largest:.1e})"
     return None

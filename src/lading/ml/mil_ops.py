@@ -220,7 +220,9 @@ def _pad(a: Arguments) -> Tensor:
     flat = [size for pair in reversed(pairs) for size in pair]
     if mode == "constant":
         return F.pad(x, flat, value=number(a.get("constant_val", 0.0)))
-    return F.pad(x, [*flat], mode="reflect" if mode == "reflect" else "replicate")
+    while len(flat) > 2 and not any(flat[-2:]):
+        flat = flat[:-2]
+    return F.pad(x, flat, mode="reflect" if mode == "reflect" else "replicate")
 
 
 def _band_part(a: Arguments) -> Tensor:
@@ -274,6 +276,11 @@ def _topk(a: Arguments) -> tuple[Tensor, Tensor]:
     return values, places.to(torch.int32)
 
 
+def _argsort(a: Arguments) -> Tensor:
+    places: Tensor = torch.argsort(a["x"], dim=number(a.get("axis", -1)), descending=not a.get("ascending", False), stable=True)
+    return places.to(torch.int32)
+
+
 def _one_hot(a: Arguments) -> Tensor:
     indices, size = a["indices"].to(torch.int64), number(a["one_hot_vector_size"])
     hot = (indices[..., None] == torch.arange(size)).movedim(-1, number(a.get("axis", -1)))
@@ -287,6 +294,7 @@ def _flatten2d(a: Arguments) -> Tensor:
 
 OPS.update(
     {
+        "argsort": _argsort,
         "band_part": _band_part,
         "concat": _concat,
         "cumsum": _cumsum,

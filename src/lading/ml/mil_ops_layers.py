@@ -152,6 +152,11 @@ def _upsample(a: Arguments, mode: str) -> Tensor:
     return F.interpolate(a["x"], size=size, mode=mode, align_corners=bool(a.get("align_corners", True)))
 
 
+def _crop(a: Arguments) -> Tensor:
+    x, height, width = a["x"], ints(a["crop_height"]), ints(a["crop_width"])
+    return x[..., height[0] : x.shape[-2] - height[1], width[0] : x.shape[-1] - width[1]]
+
+
 def einsum(a: Arguments) -> Any:
     """Einsum of two tensors."""
     return torch.einsum(a["equation"], *a["values"])
@@ -162,6 +167,7 @@ LAYERS: dict[str, Kernel] = {
     "batch_norm": _batch_norm,
     "conv": _conv,
     "conv_transpose": _conv_transpose,
+    "crop": _crop,
     "einsum": einsum,
     "instance_norm": _instance_norm,
     "l2_norm": _l2_norm,

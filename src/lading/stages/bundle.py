@@ -49,7 +49,7 @@ def run(context: StageContext[BundleSettings]) -> None:
         context.write_json(
             "evaluation.json", {"schema": "lading/evaluation/v1", "measurements": dict(context.inputs["evaluate"].measurements)}
         )
-    contract = json.loads((context.output / "contract.json").read_text(encoding="utf-8"))
+    contract = _contract(context)
     context.file("README.md", media_type="text/markdown").write_text(readme(contract, context, settings.title), encoding="utf-8")
     files = listing(context.output)
     context.write_json("bundle.json", {"schema": "lading/bundle/v1", "model": contract["model"], "task": contract["task"], "files": files})
@@ -67,6 +67,14 @@ def _refuse_failures(context: StageContext[BundleSettings], need: Need, *, allow
             f"{said}, so nothing was bundled", do=f"look at {need.role}.json (lading show RUN {need.role}), or set `allow_failures: true`"
         )
     context.warn(f"{said}; bundled all the same, as the settings ask")
+
+
+def _contract(context: StageContext[BundleSettings]) -> dict[str, Any]:
+    """The contract, less the formats that this bundle leaves out."""
+    contract: dict[str, Any] = json.loads((context.output / "contract.json").read_text(encoding="utf-8"))
+    contract["formats"] = {name: one for name, one in contract["formats"].items() if (context.output / one["file"]).is_file()}
+    context.write_json("contract.json", contract)
+    return contract
 
 
 def _copy_all(context: StageContext[BundleSettings], folder: Path) -> None:
