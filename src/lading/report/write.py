@@ -44,6 +44,7 @@ def _template() -> Any:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {
         "number": words.number,
+        "cell": words.cell,
         "size": words.size,
         "duration": words.duration,
         "word": words.word,
