@@ -1,4 +1,4 @@
-"""python -m tests.simulation --seeds 100000 [--seed K]: explores the launch protocol; a seed that breaks a promise is printed and replays."""
+"""python -m tests.simulation --seeds 100000 [--seed K]: explores the launch protocol; prints each seed that breaks a promise."""
 
 import argparse
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from simulation.world import Violation, simulate
+from simulation.world import ViolationError, simulate
 
 
 def main() -> int:
@@ -22,7 +22,7 @@ def main() -> int:
     for seed in seeds:
         try:
             simulate(seed)
-        except (Violation, Exception) as error:
+        except (ViolationError, Exception) as error:
             broken += 1
             print(f"seed {seed}: {type(error).__name__}: {error}", flush=True)
             if asked.seed is not None:

@@ -33,7 +33,7 @@ from support.memory_store import MemoryStore
 HORIZON_S = 4 * 3600.0
 MOST_STEPS = 40_000
 NEEDS: dict[str, list[str]] = {"a": [], "b": ["a"], "c": ["a"], "d": ["b", "c"]}
-UNEVEN = {"b"}
+UNEVEN = {"a", "b"}
 """Stages that give other bytes each time, as training does."""
 
 
@@ -56,7 +56,7 @@ def pipeline() -> Pipeline:
 PIPELINE = pipeline()
 
 
-class Violation(AssertionError):
+class ViolationError(AssertionError):
     """A promise of the protocol that does not hold."""
 
 
@@ -184,7 +184,7 @@ class World:
             ready_at = min(actor.wake for actor in self.actors if not actor.over)
             self.now = max(self.now, ready_at)
             if self.now > HORIZON_S or self.steps > MOST_STEPS:
-                raise Violation(f"work is lost for ever: at {self.now:.0f} s the runs {self.unfinished()} have no end")
+                raise ViolationError(f"work is lost for ever: at {self.now:.0f} s the runs {self.unfinished()} have no end")
             due = [actor for actor in self.actors if not actor.over and actor.wake <= self.now]
             self.take(self.rng.choice(due))
         self.check_ends()
@@ -252,28 +252,28 @@ class World:
         record = parse(data, Manifest, Void, where=key)
         before = self.store.objects.get(f"manifests/{parts[1]}/{parts[2]}/{n - 1}.json")
         if n > 1 and before is None:
-            raise Violation(f"{key} leaves out a number")
+            raise ViolationError(f"{key} leaves out a number")
         stood = before is not None and isinstance(parse(before[0], Manifest, Void, where=key), Manifest)
         if isinstance(record, Manifest):
             if stood:
-                raise Violation(f"two manifests count for {parts[2][:8]}: {n - 1} and {n}")
+                raise ViolationError(f"two manifests count for {parts[2][:8]}: {n - 1} and {n}")
             self.check_key(record)
         elif not stood:
-            raise Violation(f"{key} voids what does not count anyway")
+            raise ViolationError(f"{key} voids what does not count anyway")
 
     def check_key(self, manifest: Manifest) -> None:
         """No result lies under another's key."""
         stage = next(name for name in NEEDS if manifest.measurements.get(name) == 1.0)
         results = {need: manifest.inputs[need] for need in NEEDS[stage]}
         if ready(PIPELINE, stage, results, fingerprints) != manifest.key:
-            raise Violation(f"the result of {stage} lies under a wrong key")
+            raise ViolationError(f"the result of {stage} lies under a wrong key")
 
     def check_ends(self) -> None:
         """Every run succeeded, with results of one lineage; undisturbed, everything was made once."""
         for run, record in self.ends.items():
             if record.state != "succeeded":
                 told = {name: (stage.state, stage.reason) for name, stage in record.stages.items()}
-                raise Violation(f"run {run} ended as {record.state}: {told}")
+                raise ViolationError(f"run {run} ended as {record.state}: {told}")
             made = {
                 name: handoff.read_record(self.store, "script", str(stage.key), int(stage.n or 0)) for name, stage in record.stages.items()
             }
@@ -282,10 +282,10 @@ class World:
                     assert isinstance(manifest, Manifest)
                     assert isinstance(made[need], Manifest)
                     if manifest.inputs[need].result != made[need].result:
-                        raise Violation(f"run {run}: {name} was made from another {need} than the run's own")
+                        raise ViolationError(f"run {run}: {name} was made from another {need} than the run's own")
         claims = [key for key in self.store.objects if key.endswith("/claim.json")]
         if not self.had and len(claims) != len(NEEDS):
-            raise Violation(f"nothing went wrong, and {len(claims)} attempts were made at {len(NEEDS)} stages")
+            raise ViolationError(f"nothing went wrong, and {len(claims)} attempts were made at {len(NEEDS)} stages")
 
 
 class Launcher:
@@ -412,7 +412,7 @@ def simulate(seed: int) -> World:
     """One world to its end.
 
     Raises:
-        Violation: a promise does not hold in it.
+        ViolationError: a promise does not hold in it.
     """
     world = World(seed)
     world.run()

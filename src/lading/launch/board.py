@@ -9,6 +9,7 @@ from lading.config.pipeline import Stage
 from lading.launch.record import ENDED, GOOD, GateRecord, StageRecord
 from lading.manifest.model import InputRef, Manifest
 from lading.plan.gates import judge, state
+from lading.plan.job import JobSpec
 from lading.plan.key import Ingredients
 
 
@@ -28,6 +29,8 @@ class Entry:
     """When each verdict was first seen, on this launcher's clock."""
     jitter: dict[int, float] = field(default_factory=dict)
     submitted: set[int] = field(default_factory=set)
+    job: JobSpec | None = None
+    """What was claimed last: a claim may stand though no answer came when it was written."""
     beats: object = None
     looked_for_manifest: float | None = None
     voided: bool = False
@@ -44,6 +47,12 @@ class Entry:
     def good(self) -> bool:
         """Whether stages behind it may start."""
         return self.record.state in GOOD
+
+    def forget_attempts(self) -> None:
+        """It has another key now: numbers of attempts at the old one mean nothing."""
+        for numbers in (self.counted, self.verdict_seen, self.jitter, self.submitted):
+            numbers.clear()
+        self.job = None
 
     def reset(self, reason: str) -> None:
         """Back to the start: its result no longer counts."""

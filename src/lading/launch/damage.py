@@ -14,8 +14,10 @@ def is_damaged(store: Store, ref: InputRef, artifact: str) -> bool:
     """Whether an artifact's bytes in the store are not those that its manifest promises; a transfer's damage is not."""
     try:
         manifest = read_manifest(store, ref)
-    except (ManifestError, MissingObjectError):
-        return False  # voided by another launcher already, or refused: its stage says so itself
+    except MissingObjectError:
+        return True  # gc took it, voided, with its bytes
+    except ManifestError:
+        return False  # refused: its stage says so itself
     promised = manifest.artifacts.get(artifact)
     if promised is None:
         return False

@@ -102,6 +102,7 @@ class Walk:
             entry.ingredients = entry.ingredients or ingredients(self.plan.pipeline, name, results, self.fingerprints)
             kind, key = stage.kind, entry.ingredients.key
         if entry.record.key != key:
+            entry.forget_attempts()
             entry.record = entry.record.but(key=key)
         if self._due(entry):
             now = self._standing(entry, kind, key)
@@ -169,6 +170,10 @@ class Walk:
         """No manifest stands: look at the attempts, and do the one thing that is to be done."""
         assert entry.record.key
         seen = attempts(self.store, entry.stage.kind, entry.record.key, cache=self.cache)
+        last = seen[max(seen)] if seen else None
+        if last and last.verdict is None and entry.job and last.claim.nonce == entry.job.nonce and last.number not in entry.submitted:
+            self._submit(name, entry, entry.job)  # our own claim, of whose writing no answer came
+            return
         facts = self._facts(entry, seen)
         act = next_act(facts)
         if act.what in {"lose", "judge", "begin"} and facts.sight.alive is False:
@@ -238,9 +243,7 @@ class Walk:
     def _claim(self, name: str, entry: Entry, number: int, inputs: Mapping[str, InputRef]) -> None:
         """Takes the next number and begins it, if what it is made of is still whole."""
         if lost_need := self._incomplete(entry, inputs):
-            lost_need.reset("an artifact of its result is gone from the store")
-            entry.record = entry.record.but(state="pending")
-            entry.ingredients = None
+            self._go_back(lost_need, "an artifact of its result is gone from the store")
             return
         job = self._job(name, entry, number, self.context.token(), inputs)
         resources = entry.stage.resources
@@ -257,6 +260,7 @@ class Walk:
             pods=pods,
             resources=dict(shown),
         )
+        entry.job = job
         if not take(self.store, claim):
             return  # another launcher's: it is waited for
         entry.counted.add(number)
@@ -324,10 +328,17 @@ class Walk:
         if damage.is_damaged(self.store, ref, str(verdict.artifact)):
             reason = f"the artifact {verdict.artifact} is damaged"
             handoff.void(self.store, ref.kind, ref.key, n=ref.n, reason=reason, run=self.plan.run)
-            need = self.entries[entry.stage.needs[str(verdict.need)]]
-            need.reset(reason)
-            entry.ingredients = None
-            entry.record = entry.record.but(state="pending")
+            self._go_back(self.entries[entry.stage.needs[str(verdict.need)]], reason)
+
+    def _go_back(self, need: Entry, reason: str) -> None:
+        """A result no longer counts: it is made again, and all that was made of it is looked at anew, with the key that it has then."""
+        again = {need.stage.name}
+        need.reset(reason)
+        for name, entry in self.entries.items():
+            if again & set(entry.stage.needs.values()):
+                again.add(name)
+                entry.reset(f"{need.stage.name} is made again")
+                entry.ingredients = None
 
     def _write_verdict(self, last: Attempt, verdict: Verdict) -> None:
         place = AttemptId(last.claim.kind, last.claim.key, last.number).verdict
