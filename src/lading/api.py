@@ -18,8 +18,9 @@ from typing import Any
 from lading.config.pipeline import Pipeline as PipelineFile
 from lading.errors import CancelledError, GateFailedError, LadingError, NotFoundError, StageFailedError
 from lading.ledger.artifacts import chosen, fetch_one
-from lading.ledger.documents import manifest_of, record_of, verdict_of
+from lading.ledger.documents import in_order, manifest_of, pipeline_of, read_json, record_of, verdict_of
 from lading.manifest.model import Manifest
+from lading.names import RunPlaces
 from lading.store.base import Store
 
 TICK_S = 0.25
@@ -200,6 +201,7 @@ def live_record(store: Store, run: str) -> Record:
     from lading.launch.status import status
 
     data: Record = status(store, run).to_data()
+    data["stages"] = in_order(data["stages"], pipeline_of(read_json(store, RunPlaces(run).plan) or {}))
     return data
 
 

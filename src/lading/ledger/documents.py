@@ -98,3 +98,16 @@ def verdict_of(store: Store, stage: Mapping[str, Any]) -> dict[str, Any] | None:
     if not stage.get("kind") or not stage.get("key") or not stage.get("attempt"):
         return None
     return read_json(store, AttemptId(str(stage["kind"]), str(stage["key"]), int(stage["attempt"])).verdict)
+
+
+def in_order(stages: Mapping[str, Any], pipeline: Mapping[str, Any]) -> dict[str, Any]:
+    """Stages after their needs: documents of the store have their names in the order of the alphabet."""
+    planned = _mapping(pipeline.get("stages"))
+    ordered: dict[str, Any] = {}
+    todo = list(stages)
+    while todo:
+        needs = {name: _mapping(_mapping(planned.get(name)).get("needs")).values() for name in todo}
+        ready = [name for name in todo if not set(needs[name]) & set(todo)] or todo
+        ordered |= {name: stages[name] for name in ready}
+        todo = [name for name in todo if name not in ordered]
+    return ordered

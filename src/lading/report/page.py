@@ -7,7 +7,7 @@ from typing import Any
 from lading import names
 from lading.errors import LadingError
 from lading.ledger.compare import compare_records, flatten
-from lading.ledger.documents import artifact_json, manifest_of, pipeline_of, read_json, record_of, verdict_of
+from lading.ledger.documents import artifact_json, in_order, manifest_of, pipeline_of, read_json, record_of, verdict_of
 from lading.ledger.runs import measurements, run_ids
 from lading.manifest.model import Manifest
 from lading.report.evidence import DOCUMENTS, blocks
@@ -30,6 +30,7 @@ def gather(store: Store, run: str, *, record: Mapping[str, Any] | None = None) -
     shown = dict(record or record_of(store, run))
     plan = read_json(store, names.RunPlaces(run).plan) or {}
     resolved = pipeline_of(plan)
+    shown["stages"] = in_order(shown.get("stages") or {}, resolved)
     ids = run_ids(store)
     pages = {stat.key.split("/")[1] for stat in store.list("runs/") if stat.key.endswith("/report.html")}
     stages = [_stage(store, run, name, stage, resolved, pages) for name, stage in (shown.get("stages") or {}).items()]
@@ -79,7 +80,7 @@ def _stage(store: Store, run: str, name: str, stage: Mapping[str, Any], resolved
         "provenance": _provenance(manifest, n),
         "maker": maker,
         "maker_page": f"../{maker}/report.html" if maker in pages else None,
-        "blocks": blocks(_documents(store, manifest)) if manifest else [],
+        "blocks": blocks(_documents(store, manifest)) if manifest and manifest.kind != "bundle" else [],
     }
 
 
