@@ -47,6 +47,13 @@ simulate: .venv/dev ## explores the launch protocol with SEEDS= seeds
 docs: .venv/dev ## regenerates the schemas in docs/
 	$(PY) -m lading.cli.schemas docs
 
+.PHONY: verify
+verify: .venv/dev ## regenerates what is generated, and fails where it differs from what is committed
+	$(PY) -m lading.cli.schemas docs
+	$(PY) k8s/generate.py
+	git diff --exit-code -- docs k8s/rendered helm/lading/values.schema.json
+	@test -z "$$(git status --porcelain -- docs k8s/rendered)" || { git status --short -- docs k8s/rendered; exit 1; }
+
 .PHONY: fmt
 fmt: .venv/dev ## formats and mends what ruff can mend
 	.venv/bin/ruff format .

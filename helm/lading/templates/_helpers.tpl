@@ -1,0 +1,274 @@
+{{/* The chart's name. */}}
+{{- define "lading.name" -}}
+lading
+{{- end }}
+
+{{/* What everything of a release is called: the release's name alone, so that `cronjob/digits-1-retrain` is what one expects. */}}
+{{- define "lading.fullname" -}}
+{{- .Release.Name | replace "." "-" | trunc 53 | trimSuffix "-" -}}
+{{- end }}
+
+{{/* A CronJob's name, within 52 characters: a long release's name is cut and told apart by a hash. Takes root and suffix. */}}
+{{- define "lading.cronName" -}}
+{{- $full := include "lading.fullname" .root -}}
+{{- $room := int (sub 51 (len .suffix)) -}}
+{{- if gt (len $full) $room -}}
+{{- $full = printf "%s-%s" ($full | trunc (int (sub $room 7)) | trimSuffix "-") ($full | sha256sum | trunc 6) -}}
+{{- end -}}
+{{- printf "%s-%s" $full .suffix -}}
+{{- end }}
+
+{{- define "lading.chart" -}}
+{{- printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" -}}
+{{- end }}
+
+{{/* Labels that never change with the chart's version: the only ones in pod templates. */}}
+{{- define "lading.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "lading.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "lading.labels" -}}
+helm.sh/chart: {{ include "lading.chart" . }}
+{{ include "lading.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end }}
+
+{{- define "lading.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "lading.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end }}
+
+{{/* The headless Service of this release's training pods; a Service's name begins with a letter, a release's need not. */}}
+{{- define "lading.serviceName" -}}
+lading-{{ include "lading.fullname" . }}
+{{- end }}
+
+{{/* The pipeline's entry in the ConfigMap. It names the text, so that a launcher that is being replaced never reads its successor's. */}}
+{{- define "lading.pipelineKey" -}}
+pipeline-{{ .Values.pipeline | sha256sum | trunc 8 }}.yaml
+{{- end }}
+
+{{/* The pipeline's own `kubernetes:` map, as JSON. */}}
+{{- define "lading.own" -}}
+{{- (.Values.pipeline | fromYaml).kubernetes | default dict | toJson -}}
+{{- end }}
+
+{{/* Secrets whose entries are environment of launcher and stages: the pipeline's, the values' and the store's. */}}
+{{- define "lading.secrets" -}}
+{{- $own := include "lading.own" . | fromJson -}}
+{{- concat ($own.env_from_secrets | default list) (.Values.kubernetes.env_from_secrets | default list) (list .Values.store.secret) | compact | uniq | toJson -}}
+{{- end }}
+
+{{- define "lading.pullSecrets" -}}
+{{- $own := include "lading.own" . | fromJson -}}
+{{- concat ($own.image_pull_secrets | default list) .Values.images.pullSecrets | uniq | toJson -}}
+{{- end }}
+
+{{- define "lading.caBundle" -}}
+{{- .Values.store.caBundle | default (include "lading.own" . | fromJson).ca_bundle -}}
+{{- end }}
+
+{{/* What --set puts over the pipeline's `kubernetes:` map, as a list of `field=value`. */}}
+{{- define "lading.overrides" -}}
+{{- $map := deepCopy .Values.kubernetes -}}
+{{- $_ := set $map "env_from_secrets" (include "lading.secrets" . | fromJsonArray) -}}
+{{- $_ := set $map "image_pull_secrets" (include "lading.pullSecrets" . | fromJsonArray) -}}
+{{- $_ := set $map "ca_bundle" (include "lading.caBundle" . | default nil) -}}
+{{- $_ := set $map "image_pull_policy" .Values.images.pullPolicy -}}
+{{- $_ := set $map "namespace" .Release.Namespace -}}
+{{- $_ := set $map "service" (include "lading.serviceName" .) -}}
+{{- /* the launcher sees the store as the stages do */ -}}
+{{- $_ := set $map "store" nil -}}
+{{- $_ := set $map "images" (pick .Values.images "launch" "train" "export") -}}
+{{- $list := list -}}
+{{- range $field := keys $map | sortAlpha -}}
+{{- $list = append $list (printf "kubernetes.%s=%s" $field (get $map $field | toJson)) -}}
+{{- end -}}
+{{- $list | toJson -}}
+{{- end }}
+
+{{/* `lading VERB /etc/lading/pipeline.yaml --backend kubernetes ...`, as a list. Takes root, words and more. */}}
+{{- define "lading.command" -}}
+{{- $command := concat (list "lading") .words (list "/etc/lading/pipeline.yaml" "--backend" "kubernetes" "--store" .root.Values.store.uri) .more -}}
+{{- range include "lading.overrides" .root | fromJsonArray -}}
+{{- $command = concat $command (list "--set" .) -}}
+{{- end -}}
+{{- $command | toJson -}}
+{{- end }}
+
+{{/* A pod's part of the restricted standard. */}}
+{{- define "lading.podSecurityContext" -}}
+{{- $id := .Values.kubernetes.user_id | default (include "lading.own" . | fromJson).user_id | default 65532 | int -}}
+runAsNonRoot: true
+runAsUser: {{ $id }}
+runAsGroup: {{ $id }}
+fsGroup: {{ $id }}
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{/* A container's part of it. */}}
+{{- define "lading.containerSecurityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities: {drop: [ALL]}
+{{- end }}
+
+{{/* The spec of a pod that runs lading's command line. Takes root, name (its container), command (JSON), token, tick and pipeline. */}}
+{{- define "lading.podSpec" -}}
+{{- $root := .root -}}
+{{- $values := $root.Values -}}
+{{- $ca := include "lading.caBundle" $root -}}
+{{- $env := $values.kubernetes.env | default (include "lading.own" $root | fromJson).env | default dict -}}
+restartPolicy: Never
+serviceAccountName: {{ include "lading.serviceAccountName" $root }}
+automountServiceAccountToken: {{ .token }}
+enableServiceLinks: false
+terminationGracePeriodSeconds: 30
+securityContext:
+  {{- include "lading.podSecurityContext" $root | nindent 2 }}
+{{- with include "lading.pullSecrets" $root | fromJsonArray }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- with $values.launcher.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.launcher.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+containers:
+  - name: {{ .name }}
+    image: {{ $values.images.launch | quote }}
+    imagePullPolicy: {{ $values.images.pullPolicy }}
+    command: {{ .command }}
+    env:
+      - {name: HOME, value: /scratch}
+      - {name: TMPDIR, value: /scratch}
+      - {name: LADING_CACHE, value: /scratch/cache}
+      {{- if .token }}
+      - {name: LADING_OWNER, value: {{ include "lading.fullname" $root }}}
+      {{- end }}
+      {{- if $ca }}
+      - {name: AWS_CA_BUNDLE, value: /etc/lading-ca/ca.crt}
+      {{- end }}
+      {{- if .tick }}
+      - name: LADING_TICK
+        valueFrom: {fieldRef: {fieldPath: "metadata.labels['batch.kubernetes.io/job-name']"}}
+      {{- end }}
+      {{- range $name, $value := merge (deepCopy $values.launcher.env) $env }}
+      - name: {{ $name }}
+        value: {{ $value | quote }}
+      {{- end }}
+    {{- with include "lading.secrets" $root | fromJsonArray }}
+    envFrom:
+      {{- range . }}
+      - secretRef: {name: {{ . }}}
+      {{- end }}
+    {{- end }}
+    resources:
+      {{- toYaml $values.launcher.resources | nindent 6 }}
+    securityContext:
+      {{- include "lading.containerSecurityContext" $root | nindent 6 }}
+    terminationMessagePolicy: FallbackToLogsOnError
+    volumeMounts:
+      {{- if .pipeline }}
+      - {name: pipeline, mountPath: /etc/lading, readOnly: true}
+      {{- end }}
+      - {name: scratch, mountPath: /scratch}
+      {{- if $ca }}
+      - {name: ca, mountPath: /etc/lading-ca, readOnly: true}
+      {{- end }}
+volumes:
+  {{- if .pipeline }}
+  - name: pipeline
+    configMap:
+      name: {{ include "lading.fullname" $root }}
+      items: [{key: {{ include "lading.pipelineKey" $root }}, path: pipeline.yaml}]
+  {{- end }}
+  - {name: scratch, emptyDir: {sizeLimit: 1Gi}}
+  {{- if $ca }}
+  - name: ca
+    configMap: {name: {{ $ca }}}
+  {{- end }}
+{{- end }}
+
+{{/* What decides whether the pods of a launcher are tried again: an end of the run is final, a disruption counts for nothing. */}}
+{{- define "lading.podFailurePolicy" -}}
+rules:
+  - action: FailJob
+    onExitCodes: {containerName: {{ . }}, operator: In, values: [1, 2, 3, 130]}
+  - action: Ignore
+    onPodConditions: [{type: DisruptionTarget, status: "True"}]
+{{- end }}
+
+{{/* The launcher Job's whole spec. Takes root and run. */}}
+{{- define "lading.launcherSpec" -}}
+{{- $command := include "lading.command" (dict "root" .root "words" (list "run") "more" (list "--run" .run)) -}}
+backoffLimit: 100
+podFailurePolicy:
+  {{- include "lading.podFailurePolicy" "launcher" | nindent 2 }}
+template:
+  metadata:
+    labels:
+      {{- include "lading.selectorLabels" .root | nindent 6 }}
+      app.kubernetes.io/component: launcher
+      lading/run: {{ .run }}
+  spec:
+    {{- include "lading.podSpec" (dict "root" .root "name" "launcher" "command" $command "token" true "tick" false "pipeline" true) | nindent 4 }}
+{{- end }}
+
+{{/* The run's id and the launcher Job's name: the release and a hash of all that the Job is made of. Whatever changes the Job, which can't
+be changed, starts another; what changes nothing starts nothing, at any revision. */}}
+{{- define "lading.run" -}}
+{{- $spec := include "lading.launcherSpec" (dict "root" . "run" "RUN") -}}
+{{- printf "%s-%s" (include "lading.fullname" .) (printf "%s\n%s\n%v" $spec .Values.pipeline .Values.again | sha256sum | trunc 8) -}}
+{{- end }}
+
+{{/* Refuses what a pod would only find out later. */}}
+{{- define "lading.validate" -}}
+{{- if not .Values.pipeline -}}
+{{- fail (printf "pipeline: there is none\n\n  do: helm upgrade --install %s helm/lading --set-file pipeline=FILE" .Release.Name) -}}
+{{- end -}}
+{{- $pipeline := .Values.pipeline | fromYaml -}}
+{{- if hasKey $pipeline "Error" -}}
+{{- fail (printf "pipeline: it is not YAML: %s\n\n  do: lading plan FILE says what is wrong, and in which line" $pipeline.Error) -}}
+{{- end -}}
+{{- if not (kindIs "map" $pipeline.stages) -}}
+{{- fail "pipeline: it has no `stages`; is it a pipeline?\n\n  do: pass its text, not its name: --set-file pipeline=FILE" -}}
+{{- end -}}
+{{- if not .Values.store.uri -}}
+{{- fail "store.uri: there is none, and a folder is not seen by pods\n\n  do: --set store.uri=s3://bucket/prefix" -}}
+{{- end -}}
+{{- range $name, $stage := $pipeline.stages -}}
+{{- $settings := (kindIs "map" $stage | ternary $stage dict).settings | default dict -}}
+{{- $named := list -}}
+{{- if kindIs "slice" $settings.files -}}
+{{- $named = $settings.files -}}
+{{- end -}}
+{{- range $key, $value := $settings -}}
+{{- if and (kindIs "map" $value) (ne $key "env") (hasKey $value "file") -}}
+{{- $named = append $named $value.file -}}
+{{- end -}}
+{{- end -}}
+{{- range $file := $named -}}
+{{- $path := "" -}}
+{{- if kindIs "string" $file -}}
+{{- $path = $file -}}
+{{- else if and (kindIs "map" $file) (not $file.sha256) -}}
+{{- $path = $file.path | default "" -}}
+{{- end -}}
+{{- if $path -}}
+{{- fail (printf "pipeline: stage %s names the file %s, which pods can't see\n\n  do: lading resolve FILE --store %s >resolved.json, then --set-file pipeline=resolved.json" $name $path $.Values.store.uri) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
