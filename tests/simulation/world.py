@@ -173,7 +173,7 @@ class World:
         kind = self.rng.choice(("local", "local", "kubernetes"))
         runs = self.rng.choice((("r1",), ("r1", "r2"), ("r1", "r1"), ("r1", "r2", "r3"), ("r1", "r1", "r2")))
         for number, run in enumerate(runs):
-            host = self.rng.choice(("h0", f"h{number}"))
+            host = self.rng.choice(("h0", f"h{number}", f"h{number}"))
             launcher = Launcher(self, f"L{number}", run, SimBackend(self, f"L{number}", host, kind))
             self.actors.append(launcher.actor)
 
@@ -348,6 +348,8 @@ def _life(world: World, job: JobSpec) -> Iterator[float]:
     look = Look(store, job.id, now.highest)
     yield 0.1
     for role, ref in job.inputs.items():
+        if world.disturb(0.03):
+            store.objects[AttemptId(ref.kind, ref.key, handoff.read_manifest(store, ref).attempt).artifacts + "out"] = (b"rotten", 0.0, "r")
         if (damaged := _receive(store, role, handoff.read_manifest(store, ref))) is not None:
             return _say(store, job, damaged)
     for beat in range(1, rng.choice((2, 3, 5))):
@@ -364,11 +366,9 @@ def _life(world: World, job: JobSpec) -> Iterator[float]:
     yield 100.0 if world.disturb(0.05) else 0.1
     if handoff.standing(store, job.kind, job.key).manifest is None and any(True for _ in store.list(job.id.verdict)):
         return _say(store, job, Outcome(code=Code.STOPPED, cause=Cause.STOPPED, message="judged"))
-    if world.disturb(0.03):
-        yield 100.0
+    if world.disturb(0.15):
+        yield 100.0  # it sleeps between its last look and its commit
     handoff.commit(store, _manifest(job, data), after=now.highest)
-    if world.disturb(0.05):
-        store.objects[job.id.artifacts + "out"] = (b"rotten", world.now, "rotten")
     if world.disturb(0.03):
         yield 100.0
     _say(store, job, Outcome(code=Code.DONE))

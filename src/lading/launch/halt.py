@@ -4,6 +4,7 @@ from lading.attempt.observe import Attempt, attempts
 from lading.attempt.verdict import cancelled
 from lading.backends.base import Backend
 from lading.errors import ManifestError, MissingObjectError
+from lading.launch.board import Entry
 from lading.launch.record import RunProgress
 from lading.launch.walk import Walk
 from lading.names import AttemptId, RunPlaces
@@ -16,7 +17,7 @@ LIVE_S = 60.0
 def halt(walk: Walk, backend: Backend) -> None:
     """Stops what runs for this run alone, and waits until it has ended, at most its grace and a little."""
     grace: list[float] = []
-    running = [e for e in walk.entries.values() if e.record.state == "running" and e.attempt and e.record.key]
+    running = [entry for entry in walk.entries.values() if not entry.over and entry.record.key and _look(walk, entry)]
     stopped: list[Attempt] = []
     for entry in running:
         assert entry.attempt
@@ -34,6 +35,13 @@ def halt(walk: Walk, backend: Backend) -> None:
         assert entry.attempt
         if not waited_for(walk.store, entry.stage.kind, entry.attempt.claim.key, but=walk.plan.run):
             write_cancelled(walk.store, entry.attempt, run=walk.plan.run, nonce=walk.context.token())
+
+
+def _look(walk: Walk, entry: Entry) -> bool:
+    """Whether an attempt goes on now, also one that was claimed a moment ago and not looked at since."""
+    seen = attempts(walk.store, entry.stage.kind, str(entry.record.key), cache=walk.cache)
+    entry.attempt = seen[max(seen)] if seen else None
+    return entry.attempt is not None and entry.attempt.verdict is None and not entry.attempt.ended
 
 
 def _ended(store: Store, attempt: Attempt) -> bool:
