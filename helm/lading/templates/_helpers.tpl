@@ -70,7 +70,7 @@ pipeline-{{ .Values.pipeline | sha256sum | trunc 8 }}.yaml
 {{- end }}
 
 {{- define "lading.caBundle" -}}
-{{- .Values.store.caBundle | default (include "lading.own" . | fromJson).ca_bundle -}}
+{{- .Values.store.caBundle | default (include "lading.own" . | fromJson).ca_bundle | default "" -}}
 {{- end }}
 
 {{/* What --set puts over the pipeline's `kubernetes:` map, as a list of `field=value`. */}}
@@ -78,7 +78,9 @@ pipeline-{{ .Values.pipeline | sha256sum | trunc 8 }}.yaml
 {{- $map := deepCopy .Values.kubernetes -}}
 {{- $_ := set $map "env_from_secrets" (include "lading.secrets" . | fromJsonArray) -}}
 {{- $_ := set $map "image_pull_secrets" (include "lading.pullSecrets" . | fromJsonArray) -}}
-{{- $_ := set $map "ca_bundle" (include "lading.caBundle" . | default nil) -}}
+{{- with include "lading.caBundle" . -}}
+{{- $_ := set $map "ca_bundle" . -}}
+{{- end -}}
 {{- $_ := set $map "image_pull_policy" .Values.images.pullPolicy -}}
 {{- $_ := set $map "namespace" .Release.Namespace -}}
 {{- $_ := set $map "service" (include "lading.serviceName" .) -}}
