@@ -43,9 +43,9 @@ def fingerprints(kind: str) -> Fingerprint:
 
 
 def pipeline() -> Pipeline:
-    """A diamond of scripts; they may fail twice on their own account."""
+    """A diamond of scripts; they may fail more often than anything goes wrong."""
     stages = {
-        name: {"kind": "script", "needs": needs, "settings": {"command": ["run", name]}, "retries": 2, "deadline_s": 600}
+        name: {"kind": "script", "needs": needs, "settings": {"command": ["run", name]}, "retries": 5, "deadline_s": 600}
         for name, needs in NEEDS.items()
     }
     from pathlib import Path
