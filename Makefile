@@ -59,6 +59,15 @@ fmt: .venv/dev ## formats and mends what ruff can mend
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
+##@ Images
+.PHONY: images
+images: ## builds and pushes the three images: REGISTRY=registry.example.com/team [TAG=v1] [CONTAINER_TOOL=docker|podman|buildah]
+	images/build.sh
+
+.PHONY: locks
+locks: .venv/dev ## writes images/*/requirements.lock anew: versions of constraints.txt, with the hash of each file
+	$(PY) images/lock.py
+
 ##@ Set-up
 .venv/base:
 	@echo "fetching torch, lightning, onnx, onnxruntime, coremltools and what they need: about 1 GB, 3 to 6 minutes the first time"

@@ -1,24 +1,41 @@
 """lading doctor: whether this machine and this store can do the work."""
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from lading.cli import options
 from lading.cli.output import paint, print_json, say, table
-from lading.cli.places import store_for
+from lading.cli.places import load, store_for
 from lading.codes import Exit
 
 MARKS = {"ok": ("✓", "green"), "missing": ("✗", "red"), "absent": ("!", "yellow")}
 
 
-def command(store: options.StoreOption = None, as_json: options.Json = False) -> None:
+def command(
+    store: options.StoreOption = None,
+    backend: options.BackendOption = "local",
+    pipeline: Annotated[
+        Path | None, typer.Option("--pipeline", metavar="FILE", help="Whose `kubernetes:` map to try.", show_default=False)
+    ] = None,
+    as_json: options.Json = False,
+) -> None:
     """Check Python, libraries, disk, accelerators and the store; what must be, what should be, and what is nice to have.
 
     Writes a few small objects into the store, and takes them away again, to see whether it keeps write-if-absent.
     """
     from lading.cli.checks import examine
 
-    place = store_for(store)
+    loaded = load(pipeline) if pipeline else None
+    place = store_for(store, loaded)
     found = examine(place)
+    if backend == "kubernetes":
+        from lading.cli.cluster_checks import examine_cluster
+        from lading.config.cluster import Cluster
+
+        cluster = Cluster.model_validate(loaded.kubernetes if loaded else {})
+        found += examine_cluster(cluster, cluster.store or place.uri)
     broken = [one for one in found if one.level == "must" and not one.ok]
     if as_json:
         print_json({"ok": not broken, "store": place.uri, "checks": [one._asdict() for one in found]})
