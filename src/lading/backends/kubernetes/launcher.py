@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -60,8 +61,9 @@ def objects(pipeline: Pipeline, cluster: Cluster, *, run: str, store: str, names
 
 def launcher_name(run: str, text: str, image: str) -> str:
     """The run's id and a hash of what it runs: what changes either starts a new Job, and what changes nothing starts none."""
-    digest = hashlib.sha256(f"{text}\n{image}".encode()).hexdigest()[:8]
-    return f"lading-{run.lower()}-{digest}"[:63].rstrip("-")
+    digest = hashlib.sha256(f"{run}\n{text}\n{image}".encode()).hexdigest()[:8]
+    plain = re.sub(r"[^a-z0-9]+", "-", run.lower())
+    return f"lading-{plain[:46].strip('-')}-{digest}"
 
 
 def labels(run: str, pipeline: str) -> dict[str, str]:
