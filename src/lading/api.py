@@ -81,28 +81,32 @@ class Place:
 
 def here(store: Store) -> Place:
     """This machine."""
+    from lading.backends.composite import CompositeBackend
     from lading.backends.local import LocalBackend
+    from lading.backends.runner import RunnerBackend
     from lading.plan.fingerprint import parts
 
-    return Place(lambda: LocalBackend(store.uri), parts)
+    return Place(lambda: CompositeBackend(LocalBackend(store.uri), RunnerBackend(store)), parts)
 
 
-def in_cluster(pipeline: PipelineFile) -> Place:
-    """The cluster that the pipeline's `kubernetes:` map and KUBECONFIG name.
+def in_cluster(pipeline: PipelineFile, store: Store) -> Place:
+    """The cluster that the pipeline's `kubernetes:` map and KUBECONFIG name; stages with `runner:` are offered in the store.
 
     Raises:
         UserError: no cluster is known here, or its namespace is closed to us.
     """
+    from lading.backends.composite import CompositeBackend
     from lading.backends.kubernetes.backend import KubernetesBackend
     from lading.backends.kubernetes.connect import Connection, owner_reference
     from lading.backends.kubernetes.versions import in_images
+    from lading.backends.runner import RunnerBackend
     from lading.config.cluster import Cluster
     from lading.names import ENV_OWNER
 
     cluster = Cluster.model_validate(pipeline.kubernetes)
     connection = Connection(cluster.context, cluster.namespace)
     owner = owner_reference(connection, os.environ[ENV_OWNER]) if os.environ.get(ENV_OWNER) else None
-    return Place(lambda: KubernetesBackend(cluster, connection=connection, owner=owner), in_images)
+    return Place(lambda: CompositeBackend(KubernetesBackend(cluster, connection=connection, owner=owner), RunnerBackend(store)), in_images)
 
 
 def drive(

@@ -153,6 +153,15 @@ def ticket(platform: str, attempt: AttemptId) -> str:
     return f"tickets/{platform}/{attempt.kind}-{attempt.key}-{attempt.number}.json"
 
 
+RUNNERS = "runners/"
+"""The prefix of what runners say of themselves."""
+
+
+def runner(name: str) -> str:
+    """What one runner says of itself; rewritten as its heartbeat."""
+    return f"{RUNNERS}{name}.json"
+
+
 def decision(check: str, tick: str) -> str:
     """One decision of a retraining check."""
     return f"retrain/{check}/{tick}.json"

@@ -9,8 +9,9 @@ from typing import Any, Literal
 from pydantic import Field
 
 from lading import names
-from lading.errors import MissingObjectError
+from lading.errors import ManifestError, MissingObjectError, StoreDeniedError
 from lading.frozen import Frozen
+from lading.manifest.handoff import standing
 from lading.manifest.reading import read_document, refuse
 from lading.names import AttemptId
 from lading.store.base import Store
@@ -102,6 +103,39 @@ def taken(store: Store, attempt: AttemptId) -> Taken | None:
         return read_document(store, taken_place(attempt), Taken, limit=64 << 10)
     except MissingObjectError:
         return None
+
+
+def why_void(store: Store, ticket: Ticket) -> str:
+    """Why nobody needs to work for a ticket, in words; empty while somebody waits for it."""
+    if _is_there(store, ticket.id.verdict):
+        return "its attempt has a verdict"
+    if manifest_stands(store, ticket.kind, ticket.key):
+        return "its result stands already"
+    return "its run has ended" if run_ended(store, str(ticket.job.get("run", ""))) else ""
+
+
+def manifest_stands(store: Store, kind: str, key: str) -> bool:
+    """Whether a key has a result; a record that is refused is none."""
+    try:
+        return standing(store, kind, key).manifest is not None
+    except ManifestError:
+        return False
+
+
+def run_ended(store: Store, run: str) -> bool:
+    """Whether a run has its end; a runner whose key may not read runs can't tell, and takes it as going on."""
+    try:
+        return bool(run) and _is_there(store, names.RunPlaces(run).end)
+    except StoreDeniedError:
+        return False
+
+
+def _is_there(store: Store, key: str) -> bool:
+    try:
+        store.read(key, limit=1)
+    except MissingObjectError:
+        return False
+    return True
 
 
 def withdraw(store: Store, platform: str, attempt: AttemptId) -> None:

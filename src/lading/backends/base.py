@@ -15,6 +15,8 @@ class Sight:
     """True: its process or Job is there and not ended; False: it is certainly gone; None: this backend can't tell."""
     outcomes: dict[str, Outcome] | None = None
     """Outcomes that the backend saw and the pods could not write themselves (killed for memory, evicted), by pod."""
+    unbegun: bool = False
+    """With `alive` False: nobody has begun it, and whoever sees that may submit it."""
     note: str = ""
     """What it waits for, in a sentence: `Pending: 0/3 nodes are available: insufficient nvidia.com/gpu`."""
 

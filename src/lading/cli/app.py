@@ -46,6 +46,7 @@ VERBS: dict[str, Verb] = {
     "compare": Verb("cmd_compare", "Set two runs side by side.", LOOK),
     "report": Verb("cmd_report", "Write a run's page again, and say where it is.", LOOK),
     "pull": Verb("cmd_pull", "Download an artifact, its checksum checked.", LOOK),
+    "runners": Verb("cmd_runners", "Say which runners are alive, and what waits for one.", LOOK),
     "debug": Verb("cmd_debug", "Run one stage of a run here, on the very same inputs.", LOOK),
     "cancel": Verb("cmd_cancel", "Stop a run.", KEEP),
     "verify": Verb("cmd_verify", "Check that what a run made is still there, byte for byte.", KEEP),

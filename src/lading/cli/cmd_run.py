@@ -42,7 +42,7 @@ def command(
     check_stages(pipeline, *(only or ()), *(force or ()), until)
     place = store_for(store, pipeline)
     configure(json=False, level="warning")
-    where = in_cluster(pipeline) if backend == "kubernetes" else here(place)
+    where = in_cluster(pipeline, place) if backend == "kubernetes" else here(place)
     show = Show(as_json=as_json)
     try:
         record = drive(pipeline, place, run=run, force=force or (), only=only or (), until=until, on_tick=show.update, place=where)

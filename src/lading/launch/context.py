@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from lading.attempt.observe import STALE_S
+
 
 def utc_now() -> str:
     """The time as people read it: ISO-8601, UTC."""
@@ -25,6 +27,8 @@ class Context:
     token: Callable[[], str] = lambda: secrets.token_hex(16)
     """A nonce that nobody else has."""
     jitter: Callable[[], float] = random.random
+    stale_s: float = STALE_S
+    """How long an attempt may be silent before it is lost; shorter only where a test can't wait."""
     who: str = f"{socket.gethostname()}:{os.getpid()}"
     """Which launcher this is, for people."""
 

@@ -84,11 +84,19 @@ def _live(facts: Facts, last: Attempt) -> Act:
     if facts.sight.alive:
         return Act("wait", why=facts.sight.note)
     if facts.sight.alive is False:
-        if facts.completes and not last.beats and not outcomes and not facts.stale:
-            return Act("begin", number=last.number)
-        if outcomes:
-            return Act("judge", number=last.number, outcomes=outcomes)
-        return Act("lose", number=last.number, why="its process ended without a word (killed, or the machine ran out of memory)")
+        return _gone(facts, last, outcomes)
     if facts.stale:
         return Act("lose", number=last.number, why="nothing was heard of it for a minute")
     return Act("wait", why=facts.sight.note)
+
+
+def _gone(facts: Facts, last: Attempt, outcomes: Mapping[str, Outcome]) -> Act:
+    """Its backend is certain that nothing of it is there: it never began, or it ended."""
+    untouched = not last.beats and not outcomes and not last.taken
+    if untouched and (facts.sight.unbegun or (facts.completes and not facts.stale)):
+        return Act("begin", number=last.number)
+    if outcomes:
+        return Act("judge", number=last.number, outcomes=outcomes)
+    if facts.sight.unbegun:
+        return Act("wait")  # it was begun between the two looks
+    return Act("lose", number=last.number, why="its process ended without a word (killed, or the machine ran out of memory)")

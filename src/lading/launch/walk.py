@@ -58,7 +58,7 @@ class Walk:
         self.fingerprints = fingerprints
         used = [name for name, planned in plan.stages.items() if planned.selected or planned.state == "hit"]
         self.entries = {name: Entry(stages[name], StageRecord(kind=stages[name].kind)) for name in used}
-        self.watch = Watch()
+        self.watch = Watch(stale_s=context.stale_s)
         self.cache: Cache = {}
         for planned in plan.stages.values():
             if planned.overrule and planned.key:  # again after a restart: the number is taken then, by this very void
@@ -248,7 +248,7 @@ class Walk:
         job = self._job(name, entry, number, self.context.token(), inputs)
         resources = entry.stage.resources
         shown = {"cpu": resources.cpu, "memory": resources.memory, "gpus": resources.gpus}
-        pods = resources.nodes if self.backend.name == "kubernetes" else 1
+        holder = self.backend.holder(job)
         claim = Claim(
             kind=job.kind,
             key=job.key,
@@ -256,8 +256,8 @@ class Walk:
             nonce=job.nonce,
             run=self.plan.run,
             stage=name,
-            holder=self.backend.holder(job),
-            pods=pods,
+            holder=holder,
+            pods=resources.nodes if holder.backend == "kubernetes" else 1,
             resources=dict(shown),
         )
         entry.job = job
