@@ -94,7 +94,7 @@ pipeline-{{ .Values.pipeline | sha256sum | trunc 8 }}.yaml
 {{- $list | toJson -}}
 {{- end }}
 
-{{/* `lading VERB /etc/lading/pipeline.yaml --backend kubernetes ...`, as a list. Takes root, words and more. */}}
+{{/* `lading VERB /etc/lading/pipeline.yaml --backend kubernetes ...`, as a list. Takes root, words before the file and more behind it. */}}
 {{- define "lading.command" -}}
 {{- $command := concat (list "lading") .words (list "/etc/lading/pipeline.yaml" "--backend" "kubernetes" "--store" .root.Values.store.uri) .more -}}
 {{- range include "lading.overrides" .root | fromJsonArray -}}

@@ -19,6 +19,7 @@ def command(
     pipeline: Annotated[
         Path | None, typer.Option("--pipeline", metavar="FILE", help="Whose `kubernetes:` map to try.", show_default=False)
     ] = None,
+    overrides: options.Set = None,
     as_json: options.Json = False,
 ) -> None:
     """Check Python, libraries, disk, accelerators and the store; what must be, what should be, and what is nice to have.
@@ -27,7 +28,7 @@ def command(
     """
     from lading.cli.checks import examine
 
-    loaded = load(pipeline) if pipeline else None
+    loaded = load(pipeline, overrides) if pipeline else None
     place = store_for(store, loaded)
     found = examine(place)
     if backend == "kubernetes":
