@@ -1,0 +1,122 @@
+"""Images once a session, and for each test a namespace under the restricted standard and a bucket, both gone afterwards."""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.kube import STORE_SECRET, Kube, token
+
+ROOT = Path(__file__).resolve().parents[2]
+NEEDED = ("KUBECONFIG", "CLUSTER_REGISTRY", "AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+SOURCES = ("src/**/*.py", "src/**/*.txt", "src/**/*.css", "src/**/*.j2", "src/**/*.yaml", "images/**/*.lock", "images/*.py", "Dockerfile.*")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything in this folder needs a cluster."""
+    absent = [name for name in NEEDED if not os.environ.get(name)]
+    for item in items:
+        if Path(item.path).is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.cluster)
+            item.add_marker(pytest.mark.timeout(900))  # waits are bounded one by one, and explain themselves
+            if absent:
+                item.add_marker(pytest.mark.skip(reason=f"no cluster to test with: {', '.join(absent)} not set"))
+
+
+@pytest.fixture(scope="session")
+def image() -> "Images":
+    """Gives an image by its name, built and pushed if this tree's was not yet."""
+    return Images()
+
+
+class Images:
+    """The images of this very tree, by digest: tagged by a hash of all that goes into them, so that nothing is built twice."""
+
+    def __init__(self) -> None:
+        digest = hashlib.sha256()
+        for pattern in SOURCES:
+            for place in sorted(ROOT.glob(pattern)):
+                digest.update(f"{place.relative_to(ROOT)}\n".encode() + place.read_bytes())
+        self.tag, self.registry = f"test-{digest.hexdigest()[:16]}", os.environ["CLUSTER_REGISTRY"]
+
+    def __call__(self, *names: str) -> dict[str, str]:
+        """Name to reference."""
+        return {name: self._one(name) for name in names}
+
+    def _one(self, name: str) -> str:
+        out = Path(tempfile.gettempdir()) / f"lading-images-{os.getuid()}" / self.tag
+        out.mkdir(parents=True, exist_ok=True)
+        with (out.parent / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # one process builds, the others wait for it
+            place = out / f"{name}.image"
+            if not (place.is_file() and self._there(place.read_text().strip())):
+                env = {**os.environ, "REGISTRY": self.registry, "TAG": self.tag, "OUT": str(out)}
+                done = subprocess.run([ROOT / "images" / "build.sh", name], env=env, capture_output=True, text=True, check=False)
+                assert done.returncode == 0, f"images/build.sh {name} ended with {done.returncode}\n{done.stderr[-4000:]}"
+            return place.read_text().strip()
+
+    def _there(self, reference: str) -> bool:
+        path, _, digest = reference.removeprefix(f"{self.registry}/").partition("@")
+        request = urllib.request.Request(f"http://{self.registry}/v2/{path}/manifests/{digest}", method="HEAD")
+        request.add_header("Accept", "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json")
+        try:
+            with urllib.request.urlopen(request, timeout=10):
+                return True
+        except urllib.error.HTTPError as error:
+            return error.code != 404
+        except OSError:
+            return True  # not a registry that speaks http to us: believed
+
+
+@pytest.fixture(scope="session")
+def launch_image(image: Images) -> dict[str, str]:
+    """The small image alone."""
+    return image("launch")
+
+
+@pytest.fixture
+def kube(launch_image: dict[str, str], tmp_path: Path) -> Iterator[Kube]:
+    """A namespace and a bucket of the test's own."""
+    import botocore.session
+    from kubernetes import client, config
+
+    api = config.new_client_from_config()
+    core, name = client.CoreV1Api(api), f"lading-test-{token()}"
+    s3 = botocore.session.get_session().create_client("s3")
+    labels = {"pod-security.kubernetes.io/enforce": "restricted"}
+    core.create_namespace({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
+    s3.create_bucket(Bucket=name)
+    env = {name: value for name, value in os.environ.items() if not name.startswith("LADING_")}
+    env |= {"LADING_CACHE": str(tmp_path / "cache"), "COLUMNS": "200", "NO_COLOR": "1"}
+    made = Kube(name, name, tmp_path, dict(launch_image), core, client.BatchV1Api(api), client.RbacAuthorizationV1Api(api), env)
+    try:
+        made.secret(STORE_SECRET, {key: os.environ[key] for key in os.environ if key.startswith("AWS_") and key != "AWS_CA_BUNDLE"})
+        yield made
+    finally:
+        for process in made.started:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
+        core.delete_namespace(name, propagation_policy="Background")
+        _forget(s3, name)
+        shutil.rmtree(tmp_path / "cache", ignore_errors=True)
+
+
+def _forget(s3: object, bucket: str) -> None:
+    """Empties and deletes the bucket; a stage that is still ending may write once more."""
+    for _ in range(5):
+        with contextlib.suppress(Exception):
+            for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):  # type: ignore[attr-defined]
+                for found in page.get("Contents", ()):
+                    s3.delete_object(Bucket=bucket, Key=found["Key"])  # type: ignore[attr-defined]
+            s3.delete_bucket(Bucket=bucket)  # type: ignore[attr-defined]
+            return
