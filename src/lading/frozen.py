@@ -10,7 +10,7 @@ from lading.canonical import canonical_json
 class Frozen(BaseModel):
     """An immutable value; unknown keys are errors; NaN and infinities are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=(), defer_build=True)
 
     def to_data(self) -> dict[str, Any]:
         """The value as JSON data, defaults included."""

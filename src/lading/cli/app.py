@@ -1,5 +1,6 @@
 """The command `lading`: a table of verbs, imported when chosen, and the one place where errors are shown."""
 
+import gc
 import os
 import signal
 import sys
@@ -125,6 +126,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command line: runs a verb and ends the process with its exit code; a user's mistake never shows a traceback."""
     line = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in line or bool(os.environ.get("LADING_DEBUG"))
+    gc.set_threshold(100_000, 50, 50)  # what imports and a plan make stays: to look through it again and again is a tenth of a short command
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `lading logs ... | head` ends quietly
     try:
         app([part for part in line if part != "--debug"], prog_name="lading")
@@ -134,6 +136,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(int(Exit.INTERRUPTED))
     except Exception as error:  # noqa: BLE001 - the last door: whatever else comes is a bug of ours
         sys.exit(_show_bug(error, debug=debug))
+    finally:
+        gc.freeze()  # or the interpreter looks through all of it once more before it ends
 
 
 def _show(error: LadingError, *, debug: bool, as_json: bool) -> int:
