@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+from bench.lading_cli import compiled
 from bench.row import Row, seconds
 
 ROUNDS = 7
@@ -32,4 +33,4 @@ def run() -> list[Row]:
 
 
 def _start(program: str, *, check: bool = True) -> int:
-    return subprocess.run([sys.executable, "-c", program], check=check, capture_output=True).returncode
+    return subprocess.run([sys.executable, "-c", program], check=check, capture_output=True, env=compiled()).returncode

@@ -16,10 +16,17 @@ PROGRAM = [sys.executable, "-c", "from lading.cli.app import main; main()"]
 
 def lading(*arguments: str, environ: Mapping[str, str] | None = None) -> str:
     """What one command prints; anything but success is an error with what it said."""
-    done = subprocess.run([*PROGRAM, *arguments], check=False, capture_output=True, text=True, env={**os.environ, **(environ or {})})
+    done = subprocess.run([*PROGRAM, *arguments], check=False, capture_output=True, text=True, env={**compiled(), **(environ or {})})
     if done.returncode:
         raise RuntimeError(f"lading {' '.join(arguments)} ended with {done.returncode}:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
     return done.stdout
+
+
+def compiled() -> dict[str, str]:
+    """The environment, but bytecode is kept, as that of an installed package is: compiling is no part of what is measured."""
+    place = Path(tempfile.gettempdir()) / f"lading-bench-bytecode-{os.getuid()}"
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPYCACHEPREFIX": str(place)} if len(kept) < len(os.environ) else kept
 
 
 def there(*modules: str) -> str:

@@ -126,7 +126,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command line: runs a verb and ends the process with its exit code; a user's mistake never shows a traceback."""
     line = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in line or bool(os.environ.get("LADING_DEBUG"))
-    gc.set_threshold(100_000, 50, 50)  # what imports and a plan make stays: to look through it again and again is a tenth of a short command
+    gc.set_threshold(
+        100_000, 50, 50
+    )  # what imports and a plan make stays: to look through it again and again is a tenth of a short command
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `lading logs ... | head` ends quietly
     try:
         app([part for part in line if part != "--debug"], prog_name="lading")

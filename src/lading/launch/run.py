@@ -19,6 +19,7 @@ from lading.logs import get_logger
 from lading.names import RunPlaces
 from lading.plan.build import Fingerprints, build
 from lading.plan.fingerprint import parts
+from lading.plan.records import Records
 from lading.plan.resolve import resolve
 from lading.store.base import Store
 from lading.store.opening import ensure_honest
@@ -71,14 +72,26 @@ def launch(  # noqa: PLR0913 - a run is chosen by all of these
     run = run or new_run_id(context)
     if ended := read_end(store, run):
         return ended
-    plan = begin(pipeline, store, backend.name, run=run, force=force, only=only, until=until, context=context, fingerprints=fingerprints)
+    records = Records.listed(store)  # one LIST, and one read of each record, for the plan and for the walk's first look
+    plan = begin(
+        pipeline,
+        store,
+        backend.name,
+        run=run,
+        force=force,
+        only=only,
+        until=until,
+        context=context,
+        fingerprints=fingerprints,
+        records=records,
+    )
     on_start(run)
-    walk = Walk(plan, store, backend, context, on_event, fingerprints)
+    walk = Walk(plan, store, backend, context, on_event, fingerprints, records)
     cancelled = _walk(walk, backend, cancel or threading.Event())
     return finish(walk, cancelled=cancelled)
 
 
-def begin(
+def begin(  # noqa: PLR0913 - a run is chosen by all of these
     pipeline: Pipeline,
     store: Store,
     backend: str,
@@ -89,6 +102,7 @@ def begin(
     until: str | None = None,
     context: Context,
     fingerprints: Fingerprints = parts,
+    records: Records | None = None,
 ) -> PlanRecord:
     """The run's plan.json: written, or read again where the run was begun before.
 
@@ -99,7 +113,7 @@ def begin(
     resolved = resolve(pipeline, store)
     before = _read_plan(store, run)
     if before is None:
-        plan = build(resolved, store, force=force, only=only, until=until, fingerprints=fingerprints)
+        plan = build(resolved, store, force=force, only=only, until=until, fingerprints=fingerprints, records=records)
         before = PlanRecord(
             run=run,
             started=context.utc(),

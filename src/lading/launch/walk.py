@@ -42,6 +42,7 @@ class Walk:
         context: clock and chance.
         on_event: hears every change of a stage.
         fingerprints: of each kind where its stages will run.
+        records: what the store held when the run was planned, just now.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Walk:
         context: Context,
         on_event: Callable[[Event], None] = lambda _: None,
         fingerprints: Fingerprints = parts,
+        records: Records | None = None,
     ) -> None:
         self.plan, self.store, self.backend, self.context, self.on_event = plan, store, backend, context, on_event
         stages = plan.pipeline.stages
@@ -60,11 +62,18 @@ class Walk:
         self.entries = {name: Entry(stages[name], StageRecord(kind=stages[name].kind)) for name in used}
         self.watch = Watch(stale_s=context.stale_s)
         self.cache: Cache = {}
+        self.records = records or Records.listed(store)
+        """What stood when the walk began, by one LIST; whoever finds nothing in it looks again."""
         for planned in plan.stages.values():
             if planned.overrule and planned.key:  # again after a restart: the number is taken then, by this very void
                 handoff.void(store, planned.kind, planned.key, n=planned.overrule, reason=planned.why, run=plan.run)
-        self.records = Records.listed(store)
-        """What stood when the walk began, by one LIST; whoever finds nothing in it looks again."""
+                self.records.forget((planned.kind, planned.key))
+        self.behind: dict[str, list[str]] = {name: [] for name in used}
+        """Stage to the stages that need it."""
+        for name in used:
+            for need in dict.fromkeys(stages[name].needs.values()):
+                if need in self.behind:
+                    self.behind[need].append(name)
         self.pulse = Pulse(plan.run, store, context)
 
     @property
@@ -74,23 +83,24 @@ class Walk:
 
     def step(self) -> bool:
         """Looks at every stage once and does what can be done now; True when all is over."""
-        again = True
-        while again:  # a result that stands lets the next stages go on at once
-            again = False
-            for name, entry in self.entries.items():
-                if not entry.over:
-                    before = entry.record
-                    self._advance(name, entry)
-                    again = again or (entry.record.state != before.state and entry.over)
+        todo = dict.fromkeys(self.entries)
+        while todo:
+            name = next(iter(todo))
+            del todo[name]
+            entry = self.entries[name]
+            if not entry.over and self._advance(name, entry):  # its end lets those behind it go on at once
+                todo |= dict.fromkeys(self.behind[name])
         self.pulse.beat(self.entries)
         return self.over
 
-    def _advance(self, name: str, entry: Entry) -> None:
+    def _advance(self, name: str, entry: Entry) -> bool:
+        """What can be done for one stage now; whether it is over then."""
         needs = {role: self.entries[need] for role, need in entry.stage.needs.items()}
         if broken := [need for need in needs.values() if need.over and not need.good]:
             self._say(name, entry, entry.record.but(state="skipped", reason=_because(broken)))
         elif entry.stage.from_ or all(need.good for need in needs.values()):
             self._go_on(name, entry, {role: need.ref for role, need in needs.items() if need.ref})
+        return entry.over
 
     def _go_on(self, name: str, entry: Entry, inputs: Mapping[str, InputRef]) -> None:
         """A stage whose needs are all there."""

@@ -71,6 +71,7 @@ def build(
     until: str | None = None,
     previous: Mapping[str, Any] | None = None,
     fingerprints: Fingerprints = parts,
+    records: Records | None = None,
 ) -> Plan:
     """What a run of a pipeline would do now.
 
@@ -82,6 +83,7 @@ def build(
         until: the last stage to run, with all that it needs.
         previous: the `stages` of the plan that reasons compare with; by default that of the newest run of the pipeline.
         fingerprints: of each kind, where the stages will run.
+        records: what the store holds, where it was listed just now.
 
     Raises:
         UserError: a stage that was named does not exist, or what is asked for can't be done.
@@ -90,7 +92,7 @@ def build(
         if name not in pipeline.stages:
             raise NotFoundError(f"the pipeline has no stage {name!r}", do=f"it has: {', '.join(pipeline.stages)}")
     pipeline = named(pipeline)
-    work = _Work(pipeline, Records.listed(store), frozenset(force), _selected(pipeline, only, until), fingerprints)
+    work = _Work(pipeline, records or Records.listed(store), frozenset(force), _selected(pipeline, only, until), fingerprints)
     stages = work.settle(store)
     _check_selection(stages, pipeline)
     misses = [stage for stage in stages.values() if stage.state == "miss" and not stage.why]

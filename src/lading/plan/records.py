@@ -53,6 +53,11 @@ class Records:
             self._read[place] = self._fetch(place)
         return self._read[place]
 
+    def forget(self, place: Place) -> None:
+        """A key whose records changed since the LIST."""
+        self._highest.pop(place, None)
+        self._read.pop(place, None)
+
     def fetch(self, places: Iterable[Place]) -> None:
         """Reads several at a time, so that `get` finds them."""
         todo = [place for place in dict.fromkeys(places) if place in self._highest and place not in self._read]
