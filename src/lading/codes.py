@@ -33,6 +33,9 @@ class Exit(IntEnum):
     USAGE = 2
     GATE_FAILED = 3
     UNREACHABLE = 4
+    RETRAINS = 10
+    """Of `retrain check --exit-code` alone: it was decided to train again."""
+    RETRAIN_WAITS = 11
     INTERRUPTED = 130
     """Cancelled, or Ctrl-C."""
     TERMINATED = 143
@@ -94,6 +97,14 @@ EXIT_CODES: dict[Exit, Explanation] = {
     ),
     Exit.UNREACHABLE: Explanation(
         "the store or the cluster is out of reach", "nothing is lost", "lading doctor; then the same command again"
+    ),
+    Exit.RETRAINS: Explanation(
+        "retrain check --exit-code: a trigger is due, and a run was launched", "the run goes on or has succeeded", "lading status RUN"
+    ),
+    Exit.RETRAIN_WAITS: Explanation(
+        "retrain check --exit-code: a run of this check goes on, or one failed a short while ago",
+        "the next firing looks again",
+        "lading retrain history",
     ),
     Exit.INTERRUPTED: Explanation("cancelled", "the stages that only this run waited for are stopped", "the same command again goes on"),
     Exit.TERMINATED: Explanation(

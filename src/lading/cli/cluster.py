@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from lading.backends.kubernetes import launcher, render
+from lading.backends.kubernetes import launcher, render, words
 from lading.backends.kubernetes.connect import AlreadyThereError, Connection
 from lading.config.cluster import Cluster
 from lading.config.location import store_uri
@@ -81,6 +81,15 @@ def apply(pipeline: Pipeline, objects: list[Object]) -> list[str]:
         except AlreadyThereError:
             said.append(f"{kind.lower()}/{name} is there")
     return said
+
+
+def launcher_of(pipeline: Pipeline, run: str) -> str | None:
+    """The name of the Job that launches a run, where one is there."""
+    cluster = Cluster.model_validate(pipeline.kubernetes)
+    connection = Connection(cluster.context, cluster.namespace)
+    selector = f"{words.RUN}={run},{words.COMPONENT}=launcher"
+    found = connection.call(connection.batch.list_namespaced_job, connection.namespace, verb="list jobs", label_selector=selector)
+    return next((str(job.metadata.name) for job in found.items), None)
 
 
 def run_of(objects: list[Object]) -> str:

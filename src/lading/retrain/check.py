@@ -1,5 +1,6 @@
 """The check: gathers facts, decides once a tick, and at every firing makes sure of the launch that was decided."""
 
+import contextlib
 import re
 import secrets
 from collections.abc import Callable, Mapping
@@ -12,7 +13,7 @@ from lading import names
 from lading.canonical import sha256_of
 from lading.config.pipeline import Pipeline, Stage
 from lading.config.retrain import Retrain, parse
-from lading.errors import ConfigError, MissingObjectError, UserError
+from lading.errors import ConfigError, ManifestError, MissingObjectError, UserError
 from lading.frozen import Frozen
 from lading.ledger.documents import read_json
 from lading.manifest.reading import read_document
@@ -92,6 +93,19 @@ def check(store: Store, pipeline: Pipeline, tick: str, launch: Launch) -> Decisi
     if decision.run is not None and state_of(store, decision.run)[0] == "live":
         launch(_to_launch(pipeline, retrain, _origin(store, name, decision)), decision.run)
     return decision
+
+
+def decisions(store: Store, name: str | None = None, *, last: int = LOOKED_AT) -> list[Decision]:
+    """The newest decisions, of one check or of all, the newest first; what is refused is left out."""
+    stats = [stat for stat in store.list(f"retrain/{name}/" if name else "retrain/") if stat.key.endswith(".json")]
+    found: list[Decision] = []
+    for stat in sorted(stats, key=lambda stat: (stat.modified, stat.key), reverse=True):
+        if len(found) == last:
+            break
+        with contextlib.suppress(ManifestError):
+            if (decision := _read(store, stat.key)) is not None:
+                found.append(decision)
+    return found
 
 
 def markdown(decision: Decision) -> str:
