@@ -106,7 +106,9 @@ def in_cluster(pipeline: PipelineFile, store: Store) -> Place:
     cluster = Cluster.model_validate(pipeline.kubernetes)
     connection = Connection(cluster.context, cluster.namespace)
     owner = owner_reference(connection, os.environ[ENV_OWNER]) if os.environ.get(ENV_OWNER) else None
-    return Place(lambda: CompositeBackend(KubernetesBackend(cluster, connection=connection, owner=owner), RunnerBackend(store)), in_images)
+    backend = KubernetesBackend(cluster, connection=connection, owner=owner)
+    backend.check(store.uri, nothing_mounted=not any(cluster.pod(stage).volumes for stage in pipeline.stages))
+    return Place(lambda: CompositeBackend(backend, RunnerBackend(store)), in_images)
 
 
 def drive(

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Annotated, Any
@@ -42,7 +43,12 @@ def command(
     check_stages(pipeline, *(only or ()), *(force or ()), until)
     place = store_for(store, pipeline)
     configure(json=False, level="warning")
-    where = in_cluster(pipeline, place) if backend == "kubernetes" else here(place)
+    if backend == "kubernetes":
+        where = in_cluster(pipeline, place)
+        # What runs in the cluster goes on without us; and process 1 of a container would not be ended by it otherwise.
+        signal.signal(signal.SIGTERM, lambda *_: os._exit(int(Exit.TERMINATED)))
+    else:
+        where = here(place)
     show = Show(as_json=as_json)
     try:
         record = drive(pipeline, place, run=run, force=force or (), only=only or (), until=until, on_tick=show.update, place=where)

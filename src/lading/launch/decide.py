@@ -76,7 +76,7 @@ def _judged(facts: Facts, last: Attempt) -> Act:
 
 
 def _live(facts: Facts, last: Attempt) -> Act:
-    outcomes = {**(facts.sight.outcomes or {}), **last.outcomes}
+    outcomes = _merged(facts.sight.outcomes or {}, last.outcomes)
     if len(outcomes) >= last.claim.pods:
         if all(outcome.code is Code.DONE for outcome in outcomes.values()):
             return Act("look_again", number=last.number, outcomes=outcomes)
@@ -100,3 +100,9 @@ def _gone(facts: Facts, last: Attempt, outcomes: Mapping[str, Outcome]) -> Act:
     if facts.sight.unbegun:
         return Act("wait")  # it was begun between the two looks
     return Act("lose", number=last.number, why="its process ended without a word (killed, or the machine ran out of memory)")
+
+
+def _merged(seen: Mapping[str, Outcome], said: Mapping[str, Outcome]) -> dict[str, Outcome]:
+    """What pods said speaks before what was seen of them, but a pod that says no more than that it was stopped does not know why."""
+    why = {pod: outcome for pod, outcome in seen.items() if pod in said and said[pod].code is Code.STOPPED}
+    return {**seen, **said, **why}

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from lading.backends.base import Backend
 from lading.config.pipeline import Pipeline
-from lading.errors import ManifestError, MissingObjectError, StoreError, UserError
+from lading.errors import ClusterError, ManifestError, MissingObjectError, StoreError, UserError
 from lading.launch.context import Context, new_run_id
 from lading.launch.events import Event
 from lading.launch.halt import halt
@@ -27,7 +27,7 @@ from lading.store.opening import ensure_honest
 WAIT_S = 1.0
 """Between two looks, where nothing wakes the launcher earlier."""
 PATIENCE_S = 3600.0
-"""How long a launcher goes on trying when the store is out of reach; what runs meanwhile goes on."""
+"""How long a launcher goes on trying when the store or the cluster is out of reach; what runs meanwhile goes on."""
 CANCEL_EVERY_S = 2.0
 log = get_logger()
 
@@ -174,11 +174,11 @@ def _walk(walk: Walk, backend: Backend, cancel: threading.Event) -> bool:
                 return True
             asked = now() if now() - asked >= CANCEL_EVERY_S else asked
             lost_since = None
-        except StoreError as error:
+        except (StoreError, ClusterError) as error:
             lost_since = lost_since if lost_since is not None else now()
-            if type(error) not in {StoreError, MissingObjectError} or now() - lost_since > PATIENCE_S:
+            if type(error) not in {StoreError, MissingObjectError, ClusterError} or now() - lost_since > PATIENCE_S:
                 raise
-            log.warning("store.unreachable", run=walk.plan.run, problem=error.message)
+            log.warning("out_of_reach", run=walk.plan.run, problem=error.message)
         backend.wait(WAIT_S)
 
 

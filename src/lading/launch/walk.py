@@ -9,7 +9,7 @@ from lading.attempt.records import Cause, Claim, Verdict
 from lading.attempt.verdict import judge, lost, unstartable
 from lading.backends.base import Backend, Sight
 from lading.codes import Code
-from lading.errors import LadingError, ManifestError, StoreError
+from lading.errors import ClusterError, LadingError, ManifestError, StoreError
 from lading.launch import damage, promotion
 from lading.launch.board import Entry, ended_badly, ended_well
 from lading.launch.context import Context
@@ -310,8 +310,8 @@ class Walk:
         record = entry.record.but(state="running", attempt=job.attempt, reason="", tries=max(0, len(entry.counted) - 1))
         try:
             self.backend.submit(job)
-        except StoreError:
-            raise
+        except (StoreError, ClusterError):
+            raise  # out of reach for a while: nothing is known, and it is tried again
         except LadingError as error:
             code = error.code if error.code in set(Code) else Code.FAILED
             verdict = unstartable(error.message, code=code, do=error.do, run=self.plan.run, nonce=self.context.token())

@@ -7,7 +7,7 @@ from typing import Any
 from lading.attempt.records import Claim, Holder, Outcome
 from lading.backends.base import Sight
 from lading.backends.kubernetes import render, status
-from lading.backends.kubernetes.connect import AlreadyThereError, Connection, GoneError
+from lading.backends.kubernetes.connect import AlreadyThereError, Connection, DeniedError, GoneError
 from lading.backends.kubernetes.mirror import Mirror
 from lading.codes import Code
 from lading.config.cluster import Cluster
@@ -46,14 +46,30 @@ class KubernetesBackend:
         self._events: dict[str, tuple[float, list[Object]]] = {}
         self._stopping: set[str] = set()
 
+    def check(self, store: str, *, nothing_mounted: bool) -> None:
+        """Looks once by hand, before anything is planned: what is missing or closed is said so, not tried for ever.
+
+        Args:
+            store: the run's.
+            nothing_mounted: whether no stage's pods mount a volume.
+
+        Raises:
+            UserError: the namespace is not there or closed to us, or pods can't see the store.
+            ClusterError: the cluster is out of reach.
+        """
+        if nothing_mounted:
+            _refuse_folder(self.cluster.store or store)
+        batch, core = self.connection.batch, self.connection.core
+        self.connection.call(batch.list_namespaced_job, self.namespace, verb="list jobs", limit=1)
+        self.connection.call(core.list_namespaced_pod, self.namespace, verb="list pods", limit=1)
+        with contextlib.suppress(DeniedError):  # a Role of the namespace alone does not grant this; then the first Job says it
+            self.connection.call(core.read_namespace, self.namespace, verb="get namespaces")
+
     @property
     def mirror(self) -> Mirror:
         """The namespace's Jobs and pods; the watches start with the first look."""
         if self._mirror is None:
             batch, core = self.connection.batch, self.connection.core
-            # Once by hand first: a namespace that is missing or closed is said so, not tried for ever.
-            self.connection.call(batch.list_namespaced_job, self.namespace, verb="list jobs", limit=1)
-            self.connection.call(core.list_namespaced_pod, self.namespace, verb="list pods", limit=1)
             mirror = Mirror(
                 lambda **words: batch.list_namespaced_job(self.namespace, **words),
                 lambda **words: core.list_namespaced_pod(self.namespace, **words),
@@ -72,11 +88,8 @@ class KubernetesBackend:
     def submit(self, job: JobSpec) -> None:
         """Creates the attempt's Job, or adopts the one of this name."""
         seen = self._as_pods_see(job)
-        if not seen.store.startswith("s3://") and not self.cluster.pod(job.stage).volumes:
-            raise UserError(
-                f"the store {seen.store} is a folder of this machine, and pods can't see it",
-                do="name an s3:// store (--store s3://bucket/prefix), or mount one: kubernetes.volumes and kubernetes.store",
-            )
+        if not self.cluster.pod(job.stage).volumes:
+            _refuse_folder(seen.store)
         if job.resources.nodes > 1:
             self._make_service()
         rendered = render.stage_job(seen, self.cluster, namespace=self.namespace, owner=self.owner)
@@ -147,13 +160,13 @@ class KubernetesBackend:
     def _delete(self, name: str) -> None:
         if name in self._stopping:
             return
-        self._stopping.add(name)
         job = self.mirror.job(name)
         body: Object = {"propagationPolicy": "Background"}
         if job and "uid" in job["metadata"]:
             body["preconditions"] = {"uid": job["metadata"]["uid"]}  # never another's of the same name
         with contextlib.suppress(GoneError, AlreadyThereError):
             self.connection.call(self.connection.batch.delete_namespaced_job, name, self.namespace, verb="delete jobs", body=body)
+        self._stopping.add(name)
 
     def wait(self, timeout_s: float) -> None:
         """Until a Job or pod changed."""
@@ -164,3 +177,11 @@ class KubernetesBackend:
         """Ends the watches; what runs goes on."""
         if self._mirror is not None:
             self._mirror.close()
+
+
+def _refuse_folder(store: str) -> None:
+    if not store.startswith("s3://"):
+        raise UserError(
+            f"the store {store} is a folder of this machine, and pods can't see it",
+            do="name an s3:// store (--store s3://bucket/prefix), or mount one: kubernetes.volumes and kubernetes.store",
+        )

@@ -22,6 +22,10 @@ class GoneError(LadingError):
     """There is no such object."""
 
 
+class DeniedError(UserError):
+    """This identity may not do this."""
+
+
 class Connection:
     """One namespace of one cluster.
 
@@ -77,7 +81,7 @@ class Connection:
         """The same for all who talk to this cluster: the uid of kube-system, or, where that may not be read, the address."""
         try:
             return str(self.call(self.core.read_namespace, "kube-system", verb="get namespaces").metadata.uid)
-        except LadingError:
+        except (DeniedError, GoneError):  # never for an outage: a name that changes would disown what runs
             return str(self._api.configuration.host)
 
     def call(self, function: Callable[..., T], *arguments: Any, verb: str, **words: Any) -> T:
@@ -109,7 +113,7 @@ class Connection:
             return GoneError(message)
         if error.status in {401, 403} and "exceeded quota" not in message and "violates PodSecurity" not in message:
             what, _, resource = verb.partition(" ")
-            return UserError(
+            return DeniedError(
                 f"this identity may not {verb} in the namespace {self.namespace}: {message}",
                 do=f"a Role with verbs: [{what}] on resources: [{resource}] grants it; k8s/role.yaml has all that lading needs",
             )

@@ -1,0 +1,30 @@
+"""What was seen of a pod that only says that it was stopped."""
+
+from lading.attempt.observe import Attempt
+from lading.attempt.records import Cause, Claim, Holder, Outcome
+from lading.backends.base import Sight
+from lading.codes import Code
+from lading.launch.decide import Facts, next_act
+
+CLAIM = Claim(kind="script", key="0" * 64, n=1, nonce="n", run="r", stage="s", holder=Holder(backend="kubernetes"))
+EVICTED = Outcome(code=Code.STOPPED, cause=Cause.DISRUPTED, message="evicted")
+
+
+def judged(said: Outcome) -> Outcome:
+    """The outcome by which an evicted pod that said this is judged."""
+    attempt = Attempt(number=1, claim=CLAIM, beats={}, outcomes={"0": said}, verdict=None, checkpoint=None)
+    act = next_act(Facts(attempts={1: attempt}, sight=Sight(alive=False, outcomes={"0": EVICTED})))
+    assert act.what == "judge"
+    assert act.outcomes is not None
+    return act.outcomes["0"]
+
+
+def test_a_stopped_pod_does_not_know_why() -> None:
+    """A pod that was evicted and says `stopped by SIGTERM` was disrupted."""
+    assert judged(Outcome(code=Code.STOPPED, cause=Cause.STOPPED, message="SIGTERM")) == EVICTED
+
+
+def test_a_failure_speaks_for_itself() -> None:
+    """A pod that failed, and was evicted while it ended, failed."""
+    failed = Outcome(code=Code.FAILED, cause=Cause.FAILED, message="bug")
+    assert judged(failed) == failed
