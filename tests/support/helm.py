@@ -58,7 +58,7 @@ def one(objects: list[Object], kind: str, suffix: str = "") -> Object:
 
 def launcher(objects: list[Object]) -> Object:
     """The launcher Job."""
-    return one(objects, "Job")
+    return one([each for each in objects if each["metadata"]["labels"].get("app.kubernetes.io/component") == "launcher"], "Job")
 
 
 def pods(objects: list[Object]) -> dict[str, Object]:
