@@ -57,12 +57,17 @@ class Seen:
         return self.age_s < LIVE_S
 
 
-def presences(store: Store) -> Iterator[Seen]:
-    """Every runner that has said something of itself; what is refused is left out."""
+def presences(store: Store, *, by_newest: bool = False) -> Iterator[Seen]:
+    """Every runner that has said something of itself; what is refused is left out.
+
+    Args:
+        store: where.
+        by_newest: age against the newest of them, not the store's clock, which a runner's own key may not ask.
+    """
     stats = [stat for stat in store.list(names.RUNNERS) if stat.key.endswith(".json")]
     if not stats:
         return
-    now = cast(Upkeep, store).clock()
+    now = max(stat.modified for stat in stats) if by_newest else cast(Upkeep, store).clock()
     for stat in stats:
         try:
             yield Seen(read_document(store, stat.key, Presence, limit=MAX_BYTES), max(0.0, now - stat.modified))

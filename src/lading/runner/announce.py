@@ -64,6 +64,7 @@ class Announcement:
         self._wake.set()
 
     def __enter__(self) -> "Announcement":
+        self._beat()
         self._thread.start()
         return self
 
@@ -76,15 +77,19 @@ class Announcement:
 
     def _run(self) -> None:
         while not self._over.is_set():
-            with self._lock:
-                self._now = self._now.but(beat=self._now.beat + 1)
-                said = self._now.to_bytes()
-            try:
-                self._store.write(names.runner(self._now.name), said)
-            except LadingError as error:
-                log.warning("runner.unheard", problem=error.message)
             self._wake.wait(self._every_s)
             self._wake.clear()
+            if not self._over.is_set():
+                self._beat()
+
+    def _beat(self) -> None:
+        with self._lock:
+            self._now = self._now.but(beat=self._now.beat + 1)
+            said = self._now.to_bytes()
+        try:
+            self._store.write(names.runner(self._now.name), said)
+        except LadingError as error:
+            log.warning("runner.unheard", problem=error.message)
 
 
 def predecessors(store: Store, *, wait: Callable[[float], bool], say: Callable[[str], None]) -> None:
@@ -96,7 +101,7 @@ def predecessors(store: Store, *, wait: Callable[[float], bool], say: Callable[[
         say: hears what is waited for.
     """
     node = host().split("/")[0]
-    for seen in list(presences(store)):
+    for seen in list(presences(store, by_newest=True)):
         one = seen.presence
         if one.host.split("/")[0] != node or one.pid == os.getpid():
             continue

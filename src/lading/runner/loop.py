@@ -66,9 +66,8 @@ class Runner:
             try:
                 if not self._answered:
                     self._before()
-                    self._answered = True
                 did = self.look()
-                failures = 0
+                self._answered, failures = True, 0
             except StoreError as error:
                 if once or (not self._answered and type(error) not in {StoreError, MissingObjectError}):
                     raise
