@@ -67,8 +67,20 @@ def fit(task: Task) -> Trained:
         LadingError: the loss is no number any more.
     """
     mates = team()
-    with stopping() as stop:
+    with stopping() as stop, _floats(task.settings):
         return _Loop(task, mates, stop).run()
+
+
+@contextmanager
+def _floats(settings: TrainSettings) -> Iterator[None]:
+    """Makes fp64 the default where it is asked for: Fabric rounds what a model returns to the default type."""
+    before = torch.get_default_dtype()
+    if settings.precision == "fp64":
+        torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(before)
 
 
 @contextmanager
