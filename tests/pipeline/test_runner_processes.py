@@ -201,6 +201,50 @@ def test_a_stage_outlives_its_runner_and_the_next_runner_waits_for_it(
     assert all(stage.attempt == 1 for stage in run.end().stages.values())
 
 
+def test_a_machine_that_sleeps_and_wakes_late_does_no_harm(
+    store: Path, runner: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    """Suspended beyond the limit it loses the stage to another runner; awake again its attempt ends, and the one manifest stands."""
+    block = tmp_path / "block"
+    block.touch()
+    code = f"while [ -e {block} ]; do sleep 0.1; done; echo > $LADING_OUTPUT/x"
+    run = Launching(store, pipeline("one", command=code), stale_s=2)
+    sleeper = runner("--name", "sleeper")
+    place = open_store(str(store))
+    eventually(lambda: list(store.glob("attempts/script/*/1/progress-0.json")))
+    worker = next(seen.presence.worker for seen in presences(place) if seen.presence.worker)
+    asleep = (sleeper.pid, worker)
+    try:
+        for pid in asleep:
+            os.kill(pid, signal.SIGSTOP)
+        eventually(lambda: list(store.glob("attempts/script/*/1/verdict.json")))
+        block.unlink()
+        runner("--name", "awake")
+        record = run.end()
+    finally:
+        for pid in asleep:
+            os.kill(pid, signal.SIGCONT)
+
+    assert (record.state, record.stages["one"].attempt) == ("succeeded", 2)
+    eventually(lambda: list(store.glob("attempts/script/*/1/outcome-0.json")))
+    eventually(lambda: [one.presence.state for one in presences(place) if one.presence.name == "sleeper"] == ["idle"])
+    assert len(manifests(store)) == 1
+    assert json.loads(manifests(store)[0].read_bytes())["attempt"] == 2
+
+
+def test_a_stage_that_fails_fails_the_run_and_not_the_runner(store: Path, runner: Callable[..., subprocess.Popen[str]]) -> None:
+    """As often as `retries` allows; what it said is in the record, and the runner goes on to other work."""
+    run = Launching(store, pipeline("one", command="echo no such class >&2; exit 3", retries=1))
+    process = runner()
+
+    record = run.end()
+
+    assert (record.state, record.stages["one"].code, record.stages["one"].attempt) == ("failed", 70, 2)
+    assert "no such class" in record.stages["one"].message
+    assert Launching(store, pipeline("two", command="true")).end().state == "succeeded"
+    assert process.poll() is None
+
+
 def test_nobody_comes(store: Path) -> None:
     """Beyond runner_wait_s the stage has failed with code 78 and a sentence; the ticket is gone."""
     record = Launching(store, pipeline("one", command="true", runner_wait_s=1)).end()
