@@ -185,4 +185,6 @@ def gates(judged: Iterable[Mapping[str, Any]]) -> str:
         return paint("✓", "green") + f" {first['measurement']} {number(first['value'])}" + (f" and {more} more" if more else "")
     worst = next((row for row in broken if row["level"] == "must"), broken[0])
     mark = paint("✗", "red") if worst["level"] == "must" else paint("!", "yellow")
+    if worst.get("note"):
+        return f"{mark} {worst['measurement']} {worst['note']}"
     return f"{mark} {worst['measurement']} {number(worst['value'])}, {worst['level']} be {worst['bound']}"

@@ -67,7 +67,9 @@ def ended_well(entry: Entry, manifest: Manifest, n: int, run: str) -> StageRecor
     made_here = manifest.provenance.run == run
     verdict = state(judged)
     broken = [
-        f"{one.measurement} is {_number(one.value)}, and the gate asks {one.bound}" for one in judged if one.level == "must" and not one.ok
+        f"{one.measurement} {one.note or f'is {_number(one.value)}'}, and the gate asks {one.bound}"
+        for one in judged
+        if one.level == "must" and not one.ok
     ]
     return StageRecord(
         kind=manifest.kind,

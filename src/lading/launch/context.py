@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import secrets
 import socket
 import time
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from lading.attempt.observe import STALE_S
+from lading.errors import UserError
 
 
 def utc_now() -> str:
@@ -38,3 +40,17 @@ def new_run_id(context: Context | None = None) -> str:
     context = context or Context()
     moment = datetime.fromisoformat(context.utc()).astimezone(UTC)
     return f"{moment:%Y%m%dT%H%M%SZ}-{context.token()[:6]}"
+
+
+def checked_run_id(run: str) -> str:
+    """An id that somebody chose, fit to be a folder, a part of a key in S3 and a word on a command line.
+
+    Raises:
+        UserError: it is not.
+    """
+    if run == "last" or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", run):
+        raise UserError(
+            f"{run[:100]!r} can't be a run's id: letters, digits, '.', '_' and '-', at most 100, and not 'last'",
+            do="leave out --run: it gets an id of its own",
+        )
+    return run

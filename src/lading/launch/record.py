@@ -23,11 +23,15 @@ class GateRecord(Frozen):
     bound: str
     value: float | None
     ok: bool
+    note: str = ""
+    """Why there is no value, where the stage did not measure it."""
 
     @classmethod
     def of(cls, judged: Judged) -> "GateRecord":
         """From the judge's own words."""
-        return cls(measurement=judged.measurement, level=judged.level, bound=judged.bound, value=judged.value, ok=judged.ok)
+        return cls(
+            measurement=judged.measurement, level=judged.level, bound=judged.bound, value=judged.value, ok=judged.ok, note=judged.note
+        )
 
 
 class StageRecord(Frozen):
@@ -84,6 +88,8 @@ class PlanRecord(Frozen):
     stages: dict[str, PlannedStage]
     """What was to become of each stage; the next plan says by it what changed."""
     force: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    until: str | None = None
     champions: dict[str, int] = Field(default_factory=dict)
     """Promote stage to the number of the champion that was in use."""
 

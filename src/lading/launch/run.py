@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from lading.backends.base import Backend
 from lading.config.pipeline import Pipeline
 from lading.errors import ClusterError, ManifestError, MissingObjectError, StoreError, UserError
-from lading.launch.context import Context, new_run_id
+from lading.launch.context import Context, checked_run_id, new_run_id
 from lading.launch.events import Event
 from lading.launch.halt import halt
 from lading.launch.promotion import seen_champions
@@ -29,6 +29,7 @@ WAIT_S = 1.0
 PATIENCE_S = 3600.0
 """How long a launcher goes on trying when the store or the cluster is out of reach; what runs meanwhile goes on."""
 CANCEL_EVERY_S = 2.0
+OWN_ID = "leave out --run: it gets an id of its own"
 log = get_logger()
 
 
@@ -69,8 +70,10 @@ def launch(  # noqa: PLR0913 - a run is chosen by all of these
     """
     context = context or Context()
     ensure_honest(store)
-    run = run or new_run_id(context)
+    run = checked_run_id(run) if run else new_run_id(context)
     if ended := read_end(store, run):
+        if before := _read_plan(store, run):
+            _same(before, resolve(pipeline, store), force=force, only=only, until=until)
         return ended
     records = Records.listed(store)  # one LIST, and one read of each record, for the plan and for the walk's first look
     plan = begin(
@@ -107,7 +110,7 @@ def begin(  # noqa: PLR0913 - a run is chosen by all of these
     """The run's plan.json: written, or read again where the run was begun before.
 
     Raises:
-        UserError: it was begun with another pipeline.
+        UserError: it was begun with another pipeline, or with another choice of stages.
     """
     place = RunPlaces(run).plan
     resolved = resolve(pipeline, store)
@@ -120,16 +123,26 @@ def begin(  # noqa: PLR0913 - a run is chosen by all of these
             pipeline=plan.pipeline,
             backend=backend,
             stages=plan.stages,
-            force=tuple(force),
+            force=tuple(sorted(force)),
+            only=tuple(sorted(only)),
+            until=until,
             champions=seen_champions(store, plan.pipeline),
         )
         if not store.write(place, before.to_bytes(), if_absent=True):
             before = _read_plan(store, run) or before
-    if _identity(before.pipeline) != _identity(resolved):
-        raise UserError(
-            f"run {run} was begun with another pipeline ({before.pipeline.pipeline})", do="leave out --run: it gets an id of its own"
-        )
+    _same(before, resolved, force=force, only=only, until=until)
     return before
+
+
+def _same(before: PlanRecord, resolved: Pipeline, *, force: Collection[str], only: Collection[str], until: str | None) -> None:
+    """Refuses to take up a run with another pipeline, or another choice of its stages, than it was begun with."""
+    if _identity(before.pipeline) != _identity(resolved):
+        raise UserError(f"run {before.run} was begun with another pipeline ({before.pipeline.pipeline})", do=OWN_ID)
+    began = {"--force": set(before.force), "--only": set(before.only), "--until": {before.until or ""} - {""}}
+    asked = {"--force": set(force), "--only": set(only), "--until": {until or ""} - {""}}
+    if differs := [option for option in began if began[option] != asked[option]]:
+        told = " ".join(f"{option} {name}" for option in differs for name in sorted(began[option]))
+        raise UserError(f"run {before.run} was begun with {told or f'no {differs[0]}'}, and goes on with the same or not at all", do=OWN_ID)
 
 
 def _identity(pipeline: Pipeline) -> object:

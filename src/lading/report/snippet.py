@@ -56,4 +56,8 @@ def _line(stage: Mapping[str, Any]) -> str:
 
 def _gates(stage: Mapping[str, Any]) -> str:
     judged = stage.get("gates") or ()
-    return ", ".join(f"{'✓' if g['ok'] else '✗'} {g['measurement']} {number(g['value'])} ({g['level']} {g['bound']})" for g in judged)
+    return ", ".join(f"{'✓' if g['ok'] else '✗'} {g['measurement']} {_value(g)} ({g['level']} {g['bound']})" for g in judged)
+
+
+def _value(gate: Mapping[str, Any]) -> str:
+    return str(gate.get("note") or number(gate["value"]))

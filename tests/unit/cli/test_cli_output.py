@@ -57,6 +57,7 @@ def test_the_worst_gate_speaks() -> None:
     assert output.gates([should]).startswith("! ece")
     assert output.gates([must | {"ok": True}]).startswith("✓ accuracy 0.9")
     assert output.gates([]) == ""
+    assert output.gates([must | {"value": None, "note": "was not measured"}]) == "✗ accuracy was not measured"
 
 
 def test_clean_takes_what_a_terminal_would_obey() -> None:
