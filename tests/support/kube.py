@@ -21,7 +21,7 @@ Object = dict[str, Any]
 STORE_SECRET = "store"
 SLOW = float(os.environ.get("CLUSTER_PATIENCE", "1"))
 """Every bound is multiplied by it: for machines that are busy with other things too."""
-SMALL: Object = {"cpu": 0.05, "memory": "128Mi", "grace_s": 5, "shm": "16Mi", "scratch": "64Mi"}
+SMALL: Object = {"cpu": 0.3, "memory": "128Mi", "grace_s": 5, "shm": "16Mi", "scratch": "64Mi"}
 
 
 def sh(script: str, **more: Any) -> Object:
@@ -77,7 +77,7 @@ class Kube:
         return open_store(self.uri)
 
     def pipeline(
-        self, stages: Object, *, name: str = "tiny", image: str = "launch", defaults: Object | None = None, **cluster: Any
+        self, stages: Object, /, *, name: str = "tiny", image: str = "launch", defaults: Object | None = None, **cluster: Any
     ) -> Path:
         """Writes a pipeline file whose script stages run in the small image, unless another is named."""
         images = {kind: self.images.get(kind, self.images[image]) for kind in ("launch", "train", "export")}

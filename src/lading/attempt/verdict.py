@@ -65,6 +65,10 @@ def judge(outcomes: Mapping[str, Outcome], *, pods: int, run: str, nonce: str) -
         )
     pod, outcome = min(speaking, key=lambda item: (_RANK[cause_of(item[1])], _order(item[0])))
     cause = cause_of(outcome)
+    if len(outcomes) < pods and cause is Cause.FAILED_IN_COLLECTIVE:
+        # Not the stage's fault: what failed is that somebody was lost, who says nothing.
+        gone = f"{pods - len(outcomes)} of {pods} pods went away without a word"
+        return disrupted(f"{gone}; of the others: {outcome.message.splitlines()[0] if outcome.message else cause}", run=run, nonce=nonce)
     message = outcome.message or STAGE_CODES[outcome.code].meaning
     return _verdict(cause, outcome.code, f"pod {pod} of {pods}: {message}" if pods > 1 else message, run=run, nonce=nonce).but(
         where=outcome.where, traceback=outcome.traceback, pod=pod, need=outcome.need, artifact=outcome.artifact

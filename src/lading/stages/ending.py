@@ -82,14 +82,14 @@ def of_child(status: int, left: Outcome | None, asked: Asked, *, killed_for_memo
         killed_for_memory: whether the counter of the cgroup moved.
         memory: what it was allowed, for the sentence.
     """
-    if left is not None and (not asked or left.cause in {Cause.WRONG_INPUT, Cause.DAMAGED_INPUT, Cause.CANNOT_RUN_HERE, Cause.STOPPED}):
-        return left
-    if status == -signal.SIGKILL and killed_for_memory:
+    if killed_for_memory and not asked and _of_memory(status, left):
         return Outcome(
             code=Code.FAILED,
             cause=Cause.OUT_OF_MEMORY,
             message=f"the stage was killed because memory ran out (memory: {memory})\n  give it more memory:, or a smaller batch",
         )
+    if left is not None and (not asked or left.cause in {Cause.WRONG_INPUT, Cause.DAMAGED_INPUT, Cause.CANNOT_RUN_HERE, Cause.STOPPED}):
+        return left
     if asked:
         return of_asked(asked, "it did not end by itself, and was killed" if status == -signal.SIGKILL else "")
     if status < 0:
@@ -99,3 +99,13 @@ def of_child(status: int, left: Outcome | None, asked: Asked, *, killed_for_memo
     text = f"with exit code {status} and said nothing about why" if status else "without a result"
     message = f"the stage's process ended {text}\n  lading logs RUN STAGE shows what it printed last"
     return Outcome(code=Code.FAILED, cause=Cause.FAILED, message=message)
+
+
+def _of_memory(status: int, left: Outcome | None) -> bool:
+    """Whether a death fits a kill for memory that was counted: of the process, of one of torchrun's, or of a script's command."""
+    if status == -signal.SIGKILL or (left is None and status > 0):
+        return True
+    if left is None:
+        return False
+    peers = left.cause in {Cause.PEER_LOST, Cause.FAILED_IN_COLLECTIVE}
+    return peers or (left.cause is Cause.FAILED and any(word in left.message for word in ("by SIGKILL", "exit code 137")))

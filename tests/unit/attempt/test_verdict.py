@@ -106,6 +106,9 @@ def test_pods_without_a_word_are_lost() -> None:
     assert Cause.LOST is judge({}, pods=2, run="r", nonce="n").cause
     assert Cause.LOST is judge({"1": ENDS["0"]}, pods=2, run="r", nonce="n").cause
     assert Cause.PEER_LOST is judge({"1": ENDS["76"]}, pods=2, run="r", nonce="n").cause
+    failed = Outcome(code=Code.FAILED, cause=Cause.FAILED_IN_COLLECTIVE)
+    assert Cause.DISRUPTED is judge({"1": failed}, pods=2, run="r", nonce="n").cause
+    assert Cause.FAILED_IN_COLLECTIVE is judge({"1": failed, "0": failed}, pods=2, run="r", nonce="n").cause
 
 
 def test_ten_is_after_nine() -> None:

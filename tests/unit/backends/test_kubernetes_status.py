@@ -184,3 +184,15 @@ def test_complete_is_gone_without_an_outcome() -> None:
     """A complete Job says nothing about its result: the manifest does."""
     seen = status.sight(job({"type": "Complete"}), [pod(phase="Succeeded", terminated={"exitCode": 0, "reason": "Completed"})])
     assert (seen.alive, seen.outcomes) == (False, None)
+
+
+def test_a_failing_job_is_alive_until_its_survivors_have_ended() -> None:
+    """What a survivor says last is waited for; a disrupted pod that is gone is known by the condition's message."""
+    said = "Pod ml/lading-train-0123456789abcdef-1-1-x7k2p has condition DisruptionTarget matching FailJob rule at index 0"
+    failing = job({"type": "FailureTarget", "reason": "PodFailurePolicy", "message": said})
+    seen = status.sight(failing, [pod(0)])
+    assert seen.alive is True
+    ended = status.sight(failing, [pod(0, terminated={"exitCode": 76, "reason": "Error"})])
+    assert ended.alive is False
+    assert ended.outcomes is not None
+    assert {index: outcome.cause for index, outcome in ended.outcomes.items()} == {"0": None, "1": Cause.DISRUPTED}

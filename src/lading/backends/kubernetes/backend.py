@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from dataclasses import replace
 from typing import Any
 
 from lading.attempt.records import Claim, Holder, Outcome
@@ -19,6 +20,8 @@ HOPELESS_S = 90.0
 """How long a pod may wait for what waiting does not mend (an image that can't be pulled), before its attempt has failed."""
 EVENTS_AFTER_S = 3.0
 """A Job without a pod for so long is asked for its events."""
+OVERDUE_S = 60.0
+"""Beyond its grace, a pod of a failed Job is waited for no longer: the next attempt starts beside it."""
 SYNC_S = 30.0
 Object = dict[str, Any]
 log = get_logger()
@@ -45,6 +48,7 @@ class KubernetesBackend:
         self._first_seen: dict[str, float] = {}
         self._events: dict[str, tuple[float, list[Object]]] = {}
         self._stopping: set[str] = set()
+        self._ending: dict[str, float] = {}
 
     def check(self, store: str, *, nothing_mounted: bool) -> None:
         """Looks once by hand, before anything is planned: what is missing or closed is said so, not tried for ever.
@@ -119,10 +123,19 @@ class KubernetesBackend:
         job, pods = self.mirror.job(holder.job), self.mirror.pods(holder.job)
         memory = str(claim.resources.get("memory", ""))
         seen = status.sight(job, pods, self._events_of(holder.job, job, pods), memory=memory)
+        if job is not None and seen.alive and seen.outcomes and seen.note:
+            return self._written_off(holder.job, pods, seen)
+        self._ending.pop(holder.job, None)
         if job is not None and seen.alive and seen.note:
             return self._hopeless(holder.job, job, pods) or seen
         self._first_seen.pop(holder.job, None)
         return seen
+
+    def _written_off(self, name: str, pods: list[Object], seen: Sight) -> Sight:
+        """A Job that is failing: over when its last pod has ended, or is overdue (its node does not answer)."""
+        since = self._ending.setdefault(name, time.monotonic())
+        grace = max((pod["metadata"].get("deletionGracePeriodSeconds") or 0 for pod in pods), default=0)
+        return replace(seen, alive=False) if time.monotonic() - since > grace + OVERDUE_S else seen
 
     def _hopeless(self, name: str, job: Object, pods: list[Object]) -> Sight | None:
         """Given up: what it waits for does not come by waiting."""

@@ -145,7 +145,7 @@ def _slim(item: Object) -> Object:
     metadata = item["metadata"]
     kept = {
         name: metadata[name]
-        for name in ("name", "uid", "labels", "annotations", "deletionTimestamp", "resourceVersion")
+        for name in ("name", "uid", "labels", "annotations", "deletionTimestamp", "deletionGracePeriodSeconds", "resourceVersion")
         if name in metadata
     }
     kept["annotations"] = {k: v for k, v in (kept.get("annotations") or {}).items() if k != words.JOB}

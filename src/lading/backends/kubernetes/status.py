@@ -1,5 +1,6 @@
 """What a Job and its pods mean: foreign words mapped to ours in tables, so that a status explains itself. Pure."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -77,11 +78,30 @@ def sight(job: Object | None, pods: Iterable[Object], events: Iterable[Object] =
     conditions = {one["type"]: one for one in (job.get("status") or {}).get("conditions") or () if one.get("status") == "True"}
     failed = conditions.get("FailureTarget") or conditions.get("Failed")
     if failed:
+        if disrupted := _disrupted_index(failed):
+            outcomes.setdefault(disrupted, _of_condition(failed))
         outcomes = outcomes or {"0": _of_condition(failed)}
-        return Sight(alive=False, outcomes=outcomes, note=str(failed.get("message", "")))
+        # Survivors are being stopped, and may still say more than their pods show: the end is when all have ended.
+        ending = "Failed" not in conditions and any(not _over(pod) for pod in pods)
+        return Sight(alive=ending, outcomes=outcomes, note=str(failed.get("message", "")))
     if "Complete" in conditions:
         return Sight(alive=False, note="its Job is complete")
     return Sight(alive=True, outcomes=outcomes or None, note=waiting(job, pods, events)[0])
+
+
+def _over(pod: Object) -> bool:
+    """Whether nothing of the pod runs any more."""
+    status = pod.get("status") or {}
+    containers = status.get("containerStatuses") or ()
+    return status.get("phase") in {"Succeeded", "Failed"} or (
+        bool(containers) and all((one.get("state") or {}).get("terminated") for one in containers)
+    )
+
+
+def _disrupted_index(condition: Object) -> str:
+    """The index of the pod whose disruption ended the Job: the condition names it, when the pod itself is gone long since."""
+    found = re.search(r"-(\d+)-\w+ has condition DisruptionTarget", str(condition.get("message", "")))
+    return found[1] if found else ""
 
 
 def waiting(job: Object, pods: Iterable[Object], events: Iterable[Object] = ()) -> tuple[str, Reason | None]:
