@@ -1,24 +1,17 @@
 """Images once a session, and for each test a namespace under the restricted standard and a bucket, both gone afterwards."""
 
 import contextlib
-import fcntl
-import hashlib
 import os
 import shutil
-import subprocess
-import tempfile
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from support.images import Images
 from support.kube import STORE_SECRET, Kube, token
 
-ROOT = Path(__file__).resolve().parents[2]
 NEEDED = ("KUBECONFIG", "CLUSTER_REGISTRY", "AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
-SOURCES = ("src/**/*.py", "src/**/*.txt", "src/**/*.css", "src/**/*.j2", "src/**/*.yaml", "images/**/*.lock", "images/*.py", "Dockerfile.*")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -33,48 +26,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def image() -> "Images":
+def image() -> Images:
     """Gives an image by its name, built and pushed if this tree's was not yet."""
     return Images()
-
-
-class Images:
-    """The images of this very tree, by digest: tagged by a hash of all that goes into them, so that nothing is built twice."""
-
-    def __init__(self) -> None:
-        digest = hashlib.sha256()
-        for pattern in SOURCES:
-            for place in sorted(ROOT.glob(pattern)):
-                digest.update(f"{place.relative_to(ROOT)}\n".encode() + place.read_bytes())
-        self.tag, self.registry = f"test-{digest.hexdigest()[:16]}", os.environ["CLUSTER_REGISTRY"]
-
-    def __call__(self, *names: str) -> dict[str, str]:
-        """Name to reference."""
-        return {name: self._one(name) for name in names}
-
-    def _one(self, name: str) -> str:
-        out = Path(tempfile.gettempdir()) / f"lading-images-{os.getuid()}" / self.tag
-        out.mkdir(parents=True, exist_ok=True)
-        with (out.parent / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # one process builds, the others wait for it
-            place = out / f"{name}.image"
-            if not (place.is_file() and self._there(place.read_text().strip())):
-                env = {**os.environ, "REGISTRY": self.registry, "TAG": self.tag, "OUT": str(out)}
-                done = subprocess.run([ROOT / "images" / "build.sh", name], env=env, capture_output=True, text=True, check=False)
-                assert done.returncode == 0, f"images/build.sh {name} ended with {done.returncode}\n{done.stderr[-4000:]}"
-            return place.read_text().strip()
-
-    def _there(self, reference: str) -> bool:
-        path, _, digest = reference.removeprefix(f"{self.registry}/").partition("@")
-        request = urllib.request.Request(f"http://{self.registry}/v2/{path}/manifests/{digest}", method="HEAD")
-        request.add_header("Accept", "application/vnd.oci.image.manifest.v1+json, application/vnd.docker.distribution.manifest.v2+json")
-        try:
-            with urllib.request.urlopen(request, timeout=10):
-                return True
-        except urllib.error.HTTPError as error:
-            return error.code != 404
-        except OSError:
-            return True  # not a registry that speaks http to us: believed
 
 
 @pytest.fixture(scope="session")

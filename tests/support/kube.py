@@ -64,12 +64,13 @@ class Kube:
     batch: Any
     rbac: Any
     env: dict[str, str]
+    prefix: str = "p"
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
     def uri(self) -> str:
         """The store's."""
-        return f"s3://{self.bucket}/p"
+        return f"s3://{self.bucket}/{self.prefix}"
 
     @property
     def store(self) -> Store:
