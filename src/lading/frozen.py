@@ -8,7 +8,7 @@ from lading.canonical import canonical_json
 
 
 class Frozen(BaseModel):
-    """An immutable value; unknown keys are errors; NaN and infinities are refused."""
+    """An immutable value; unknown keys are errors; NaN and infinities are refused. Built when first used: most commands use few."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, protected_namespaces=(), defer_build=True)
 
@@ -23,3 +23,12 @@ class Frozen(BaseModel):
     def but(self, **changes: Any) -> Self:
         """The same value with some fields changed."""
         return self.model_copy(update=changes)
+
+
+def build_all() -> None:
+    """Builds every model that is imported: for a process from which others are forked."""
+    todo: list[type[Frozen]] = [Frozen]
+    while todo:
+        model = todo.pop()
+        model.model_rebuild()
+        todo += model.__subclasses__()

@@ -22,6 +22,7 @@ from typing import Any, NoReturn
 
 from lading import names
 from lading.backends.identity import lives, started
+from lading.frozen import build_all
 
 SUPERVISOR = "lading.stages.supervisor"
 """Named, not imported: the launcher's side knows no stages."""
@@ -61,6 +62,8 @@ def listen(listener: socket.socket, lifeline: int) -> NoReturn:
     import_module("lading.stages.worker")
     for name in ("lading.store.directory", "lading.plan.fingerprint"):
         _try_import(name)
+    build_all()
+    import_module("lading.stages.machine").versions(())  # what it imports on the way
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.collect()
@@ -178,7 +181,7 @@ def _supervise(message: dict[str, Any], connection: socket.socket) -> int:
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
-    configure()
+    configure(level="critical")  # nobody hears it, and to import structlog takes longer than an empty stage
     supervisor: Any = import_module(SUPERVISOR)
     asked: Any = import_module("lading.stages.asked").Asked()
     for number in (signal.SIGTERM, signal.SIGINT):
