@@ -31,7 +31,7 @@ class Images:
     def _one(self, name: str) -> str:
         out = Path(tempfile.gettempdir()) / f"lading-images-{os.getuid()}" / self.tag
         out.mkdir(parents=True, exist_ok=True)
-        with (out.parent / "lock").open("w") as lock:
+        with (out.parent / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # one process builds, the others wait for it
             place = out / f"{name}.image"
             if not (place.is_file() and self._there(place.read_text().strip())):
