@@ -15,10 +15,8 @@ SURVIVORS_S = 10.0
 """From the first death to the last survivor's."""
 
 
-@pytest.fixture
-def digits(kube: Kube, image: Any) -> Path:
-    """jobs/digits-ddp.yaml with this cluster's images; they are built if this tree's were not yet."""
-    images = image("launch", "train", "export")
+def digits(kube: Kube, images: dict[str, str]) -> Path:
+    """jobs/digits-ddp.yaml as it stands, with these images and this test's namespace."""
     data = yaml.safe_load((ROOT / "jobs" / "digits-ddp.yaml").read_text())
     data["kubernetes"] = {"namespace": kube.namespace, "images": images, "env_from_secrets": [STORE_SECRET]}
     place = kube.folder / "digits-ddp.yaml"
@@ -48,9 +46,9 @@ def alive(kube: Kube, attempt: int) -> list[str]:
 
 
 @pytest.mark.slow
-def test_from_data_to_a_bundle_by_two_pods(kube: Kube, digits: Path) -> None:
+def test_from_data_to_a_bundle_by_two_pods(kube: Kube, image: Any) -> None:
     """jobs/digits-ddp.yaml runs as it stands: two pods train, and every stage behind them holds its gates."""
-    record = kube.run(digits, "--json", timeout_s=600).json()
+    record = kube.run(digits(kube, image("launch", "train", "export")), "--json", timeout_s=600).json()
     assert {name: stage["state"] for name, stage in record["stages"].items()} == dict.fromkeys(record["stages"], "succeeded")
     (job,) = [one for one in kube.jobs() if one.metadata.labels["lading/stage"] == "train"]
     assert (job.spec.completions, job.spec.parallelism, job.status.succeeded) == (2, 2, 2)
@@ -61,15 +59,16 @@ def test_from_data_to_a_bundle_by_two_pods(kube: Kube, digits: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_lost_pod_changes_no_weight(kube: Kube, digits: Path) -> None:
+def test_a_lost_pod_changes_no_weight(kube: Kube, image: Any) -> None:
     """A pod that is killed, then one that is evicted, in mid-training: survivors stop within seconds, the next attempt resumes by itself,
     and the weights are those of the undisturbed training, byte for byte."""
-    alone = kube.run(digits, "--until", "train", "--json", timeout_s=400).json()
+    file = digits(kube, image("launch", "train"))
+    alone = kube.run(file, "--until", "train", "--json", timeout_s=400).json()
     assert alone["stages"]["train"]["attempt"] == 1
     calm = next(kube.read(key) for key in kube.everything("manifests/train/"))
 
     kube.prefix = "q"
-    process = kube.begin(digits, "--until", "train", "--run", RUN, "--json")
+    process = kube.begin(file, "--until", "train", "--run", RUN, "--json")
     seconds = []
     for attempt, how in ((1, "killed"), (2, "evicted")):
         past = max(states(kube, attempt - 1), default=0) if attempt > 1 else 0
