@@ -154,3 +154,17 @@ def test_the_check_is_fired_by_hand(where: str) -> None:
         assert time.monotonic() < deadline, sh("kubectl", "get", "events", "-n", where)
         time.sleep(0.3)
     assert found[0]["metadata"]["labels"]["batch.kubernetes.io/job-name"] == "now"
+
+
+def test_the_submitters_role_is_enough_for_the_chart(where: str) -> None:
+    """Someone who holds nothing but k8s/role.yaml's lading-submitter installs, upgrades and uninstalls; without it he may not."""
+    someone = ("--kube-as-user", "someone", "--kube-as-group", "lading-users", "--kube-as-group", "system:authenticated")
+    values = yaml.safe_load((CHART / "ci/full-values.yaml").read_text())
+    values["images"] |= ABSENT["images"]
+    with pytest.raises(RefusedError, match="forbidden"):
+        helm("install", where, values, *someone)
+    sh("kubectl", "apply", "-n", where, "-f", str(ROOT / "k8s/role.yaml"))
+    helm("upgrade", where, values, "--install", *someone)
+    helm("upgrade", where, {**values, "again": 3}, *someone)
+    sh("helm", "uninstall", "digits-1", "--namespace", where, *someone)
+    assert not jobs(where)
