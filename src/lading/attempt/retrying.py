@@ -44,7 +44,8 @@ def next_step(history: Sequence[Tried], *, retries: int, jitter: float) -> Step:
         return Step("give_up", why=last.message)
     charged = sum(tried.verdict.charged for tried in history)
     if charged > retries:
-        return Step("give_up", why=f"{last.message} ({_times(charged)}, and `retries` allows {retries})")
+        counted = f"\n  it failed {charged} times, and `retries` allows {retries}" if retries else ""
+        return Step("give_up", why=last.message + counted)
     idle = [tried for tried in history[_progress(history) :] if not tried.verdict.charged]
     if len(idle) >= MAX_WITHOUT_PROGRESS:
         return Step("give_up", why=f"{last.message} ({len(idle)} attempts in a row ended so, without a later checkpoint)")
@@ -71,7 +72,3 @@ def _backoffs(history: Sequence[Tried]) -> int:
             break
         count += 1
     return min(count, 30)
-
-
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"

@@ -76,7 +76,12 @@ class LazyGroup(typer.core.TyperGroup):
         if verb is None or not _there(verb):
             return None
         module = import_module(f"lading.cli.{verb.module}")
-        return typer.main.get_command(getattr(module, "app", None) or _single(cmd_name, verb, module.command))
+        group = getattr(module, "app", None)
+        command = typer.main.get_command(group or _single(cmd_name, verb, module.command))
+        if group is not None:  # typer names no group that it does not know as a part of another
+            command.name, command.short_help = cmd_name, verb.help
+            command.rich_help_panel = verb.panel  # type: ignore[attr-defined]
+        return command
 
     def invoke(self, ctx: Any) -> Any:
         """Runs the command; Ctrl-C becomes an error of ours, shown like the others."""

@@ -9,12 +9,15 @@ def command(run: options.Run, store: options.StoreOption = None, as_json: option
     """Stop a run: stages that no other run waits for are stopped, the rest goes on."""
     from lading.api import here
     from lading.launch.cancel import cancel
+    from lading.launch.status import status
 
     place = store_for(store)
     found = find_run(place, run)
-    cancel(place, found, backend=here(place).make())
+    before = status(place, found).state
+    state = before if before != "running" else cancel(place, found, backend=here(place).make()).state
     if as_json:
-        print_json({"run": found, "cancelled": True})
+        print_json({"run": found, "cancelled": before == "running" and state == "cancelled", "state": state})
         return
-    say(f"asked {found} to stop")
+    word = state.replace("_", " ")
+    say(f"{found} had ended already: {word}" if before != "running" else f"{found} is stopped: {word}")
     say(f"  look:  lading status {found}")

@@ -9,6 +9,7 @@ import typer
 from lading import names
 from lading.cli import options
 from lading.cli.cmd_status import ENDS, view
+from lading.cli.output import paint
 from lading.cli.places import find_run, find_stage, store_for
 from lading.errors import NotFoundError
 from lading.store.base import Store
@@ -28,12 +29,15 @@ def command(
     """Print what a stage printed; with -f as it goes on."""
     place = store_for(store)
     found = find_run(place, run)
-    reader = Reader(place)
+    reader, told = Reader(place), None
     while True:
         record = view(place, found)
         one = find_stage(record, stage)
         identity = _attempt(place, one, attempt)
         over = one.get("state") in ENDED or record["state"] in ENDS
+        if identity and identity.number != told:
+            told = identity.number
+            _tell(stage, told, asked=attempt)
         printed = reader.more(identity.log(pod)) if identity else False
         if not follow or over:
             break
@@ -41,6 +45,14 @@ def command(
             time.sleep(1)
     if not reader.seen:
         raise NotFoundError(f"{stage} left no log in run {found}: it is {one.get('state')}", do=f"lading status {found}")
+
+
+def _tell(stage: str, number: int, *, asked: int | None) -> None:
+    """On stderr, which of several attempts follows, so that their lines are told apart; a first attempt needs no word."""
+    if number > 1 and asked is None:
+        complete = f"--- {stage}, attempt {number}; --attempt {number - 1} shows the one before"
+        sys.stderr.write(paint(complete, "dim") + "\n")
+        sys.stderr.flush()
 
 
 def _attempt(store: Store, stage: dict[str, Any], asked: int | None) -> names.AttemptId | None:

@@ -108,6 +108,8 @@ def sentence(detail: ErrorDetails, model: type[BaseModel]) -> str:
     if stem in _KINDS and sort.endswith(("_type", "_parsing", "_from_float", "_number", "_attributes_type")):
         return f"{said}it should be {_KINDS[stem]}"
     text = detail["msg"].removeprefix("Input ").removeprefix("Value ")
+    if sort == "too_short" and context.get("actual_length") == 0:
+        said, text = "", f"it is empty, and should have at least {context['min_length']}"
     return f"{said}it {text}" if text.startswith("should") else f"{said}{text}"
 
 

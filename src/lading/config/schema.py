@@ -1,6 +1,12 @@
 """The JSON Schema of a pipeline file: editors complete and check with it, each kind's settings included."""
 
+import ast
+import inspect
+from itertools import pairwise
+from textwrap import dedent
 from typing import Any
+
+from pydantic import BaseModel
 
 from lading.config.gate import Gate
 from lading.config.kinds import KINDS, Kind
@@ -63,9 +69,22 @@ def pipeline_schema() -> dict[str, Any]:
     }
 
 
+def meanings(model: type[BaseModel]) -> dict[str, str]:
+    """Each field's docstring, read from the source: only a person (or an editor) asks, so no import pays for it."""
+    found: dict[str, str] = {}
+    body = next(node for node in ast.parse(dedent(inspect.getsource(model))).body if isinstance(node, ast.ClassDef)).body
+    for field, text in pairwise(body):
+        named = field.target.id if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) else ""
+        if named and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
+            found[named] = " ".join(str(text.value.value).split())
+    return found
+
+
 def _model(model: Any, prefix: str, definitions: dict[str, Any]) -> dict[str, Any]:
     """A model's schema; its own definitions go among the others under a prefix."""
     schema: dict[str, Any] = model.model_json_schema(ref_template=f"#/$defs/{prefix}-{{model}}")
+    for name, meaning in meanings(model).items():
+        schema.get("properties", {}).get(name, {}).setdefault("description", meaning)
     definitions.update({f"{prefix}-{name}": _short_files(name, inner) for name, inner in schema.pop("$defs", {}).items()})
     return schema
 

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,14 @@ from lading.stages.context import StageContext
 
 MEASUREMENTS = "measurements.json"
 TAIL_LINES, TAIL_BYTES = 20, 4096
+_FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>.+)')
+
+
+class CommandFailedError(LadingError):
+    """The user's command ended badly."""
+
+    where: str = ""
+    """The last frame of its traceback that is in the user's own files."""
 
 
 def run(context: StageContext[ScriptSettings]) -> None:
@@ -28,7 +37,9 @@ def run(context: StageContext[ScriptSettings]) -> None:
     if code != 0:
         ended = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         said = f"; the last it said:\n{tail}" if tail else ""
-        raise LadingError(f"the command {' '.join(context.settings.command)[:200]!r} {ended}{said}")
+        error = CommandFailedError(f"the command {' '.join(context.settings.command)[:200]!r} {ended}{said}")
+        error.where = _frame(tail, context.files)
+        raise error
     stray = sorted(name for name, seen in _snapshot(context.files).items() if before.get(name) != seen)
     if stray:
         shown = ", ".join(stray[:5]) + (", ..." if len(stray) > 5 else "")
@@ -89,6 +100,12 @@ def _local(folder: Path, program: str) -> str | None:
         return None
     place.chmod(0o755)
     return str(place)
+
+
+def _frame(tail: str, folder: Path) -> str:
+    """The last frame in the user's files of the traceback that a Python command left: `count.py:12 in main`."""
+    own = [frame for frame in _FRAME.finditer(tail) if str(folder) in frame["file"]]
+    return f"{Path(own[-1]['file']).name}:{own[-1]['line']} in {own[-1]['function'].strip()}" if own else ""
 
 
 def _snapshot(folder: Path) -> dict[str, tuple[int, int]]:

@@ -42,9 +42,18 @@ def main(work: Path) -> int:
         if isinstance(error, SystemExit) and not error.code:
             left = LadingError("the stage called sys.exit() before it had returned", do="let the function return")
             error = left.with_traceback(error.__traceback__)
-        traceback.print_exception(error)
+        _tell(error)
         _write(outcome_file, outcome_of(error).to_data())
         return 1
+
+
+def _tell(error: BaseException) -> None:
+    """Into the log: a traceback, or one sentence where lading itself says what is wrong, for its own frames help nobody."""
+    if isinstance(error, LadingError) and error.__cause__ is None and not frame_of(error.__traceback__, only_own=True):
+        sys.stderr.write(f"lading: {error.message.splitlines()[0]}\n")
+    else:
+        traceback.print_exception(error)
+    sys.stderr.flush()
 
 
 def run_stage(work: Path) -> StageContext[Any]:
@@ -121,8 +130,9 @@ def _write(path: Path, value: dict[str, Any]) -> None:
 def outcome_of(error: BaseException) -> Outcome:
     """How the stage's own process says that it failed."""
     text = "".join(traceback.format_exception(error))[-TAIL:]
-    where = frame_of(error.__traceback__)
-    if isinstance(error, LadingError) or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)):
+    said = isinstance(error, LadingError)
+    where = str(getattr(error, "where", "")) or frame_of(error.__traceback__, only_own=said)
+    if said or (isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)):
         return of_error(error).but(where=where, traceback=text)
     message = f"{type(error).__name__}: {error}"[:2000]
     if _in_collective(error):
@@ -132,13 +142,13 @@ def outcome_of(error: BaseException) -> Outcome:
     return Outcome(code=Code.FAILED, cause=Cause.FAILED, message=message, where=where, traceback=text)
 
 
-def frame_of(trace: TracebackType | None) -> str:
-    """The last frame in the user's own code, or in lading's where there is none: `file.py:12 in function`."""
+def frame_of(trace: TracebackType | None, *, only_own: bool = False) -> str:
+    """The last frame in the user's own code, or else (unless `only_own`) in lading's: `file.py:12 in function`."""
     frames = [frame for frame in traceback.extract_tb(trace) if frame.filename != __file__]
     foreign = (*_LIBRARIES, _HERE, "<frozen")
     own = [frame for frame in frames if not frame.filename.startswith(foreign) and "-packages" not in frame.filename]
     ours = [frame for frame in frames if frame.filename.startswith(_HERE)]
-    best = (own or ours or frames)[-1:]
+    best = (own if only_own else own or ours or frames)[-1:]
     return "".join(f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}" for frame in best)
 
 

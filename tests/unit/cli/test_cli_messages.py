@@ -201,6 +201,25 @@ def test_facts_come_as_json(lading: Any, store: DirectoryStore) -> None:
     assert json.loads(lading("doctor", "--json").out)["checks"]
 
 
+def test_explain_tells_what_a_kind_can_be_set_by(lading: Any) -> None:
+    """Every setting with its default and its meaning, which the schema gives to editors too."""
+    told = lading("explain", "data").out
+    schema = json.loads(lading("schema").out)
+
+    assert "seed: 7" in told
+    assert "primary_length: 128" in told
+    assert "Shares that are kept from training." in told
+    assert schema["$defs"]["data-settings"]["properties"]["seed"]["description"] == "Of the split."
+    assert "command: (must be given)" in lading("explain", "script").out
+    assert "the kinds are data," in lading("explain", "dta").err
+
+
+def test_a_run_that_has_ended_is_not_said_to_be_cancelled(lading: Any, store: DirectoryStore) -> None:
+    """cancel on a run that ended says so, in words and as JSON."""
+    assert "had ended already: " in lading("cancel", RUN).out
+    assert json.loads(lading("cancel", RUN, "--json").out)["cancelled"] is False
+
+
 def test_init_writes_what_plan_reads(lading: Any) -> None:
     """A preset's file is a good pipeline."""
     assert lading("init", "--preset", "script", "my.yaml").code == 0

@@ -97,6 +97,7 @@ def test_everything_wrong_is_said_at_once_in_the_order_of_lines(tmp_path):
         ("{kind: scrpt}", "p.yaml:5: stages.s.kind: value 'scrpt': there is no such kind; did you mean 'script'?"),
         ("{}", "p.yaml:5: stages.s: there is no kind 's', so say `kind:`"),
         ("{kind: script, settings: {}}", "p.yaml:5: stages.s.settings.command: it is missing"),
+        ("{kind: script, settings: {command: []}}", "stages.s.settings.command: it is empty, and should have at least 1"),
         ("{kind: script, settings: {comand: [x]}}", "stages.s.settings.comand: there is no such key; did you mean 'command'?"),
         ("{kind: script, settings: {command: x}}", "stages.s.settings.command: value 'x': it should be a list, such as [a, b]"),
         ("{kind: script, settings: {command: [x], env: {A: 3}}}", "stages.s.settings.env.A: value 3: it should be text (in quotes"),
