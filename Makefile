@@ -35,6 +35,10 @@ check: .venv/dev ## format, lint, types, import rules
 test: .venv/dev ## all tests that can run here (S3 and cluster tests where their variables are set)
 	$(PY) -m pytest $(PYTEST_ARGS)
 
+.PHONY: test-cluster
+test-cluster: .venv/dev ## whole runs on the cluster that KUBECONFIG names, with images built and pushed to CLUSTER_REGISTRY
+	$(PY) -m pytest tests/cluster -n 2 --durations=15 -q
+
 .PHONY: bench
 bench: .venv/dev ## ratios against peers and floors, in one run
 	$(PY) -m bench

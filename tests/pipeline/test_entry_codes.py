@@ -139,7 +139,7 @@ def test_a_stage_that_does_not_listen_is_killed_after_its_grace(tmp_path: Path) 
     assert process.stdout is not None
     pid = int(process.stdout.readline())
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=10)
+    process.communicate(timeout=50)
     assert process.returncode == 75
     assert "killed" in outcome(job).message
     assert gone(pid)
@@ -164,7 +164,7 @@ def test_the_death_of_the_supervisor_takes_everything_with_it(tmp_path: Path) ->
     pids = [int(word) for word in process.stdout.readline().split()]
     assert not any(map(gone, pids))
     process.kill()
-    process.communicate(timeout=10)
+    process.communicate(timeout=50)
     eventually(lambda: all(map(gone, pids)), within_s=5)
 
 

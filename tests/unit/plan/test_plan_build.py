@@ -1,7 +1,6 @@
 """The plan: hits, misses with their reasons, and what waits."""
 
 import json
-import time
 
 import pytest
 
@@ -184,8 +183,8 @@ def test_a_plan_survives_json():
     assert Plan.model_validate(json.loads(json.dumps(plan.to_data()))) == plan
 
 
-def test_a_thousand_hits_are_planned_quickly():
-    """No step of planning is worse than linear in the stages."""
+def test_a_thousand_hits_are_planned_with_a_read_each():
+    """All results of a thousand stages are found (bench/hits.py says how fast)."""
     store = MemoryStore()
     stages = {f"s{i}": script(*([f"s{i - 1}"] if i % 50 else []), word=str(i)) for i in range(1000)}
     big = pipeline(stages)
@@ -195,8 +194,6 @@ def test_a_thousand_hits_are_planned_quickly():
         ref, manifest = put_result(store, {"o": name.encode()}, kind="script", key=ready(plan.pipeline, name, results))
         commit(store, manifest, after=0)
         results[name] = ref
-    start = time.perf_counter()
     plan = build(big, store)
 
     assert set(states(plan).values()) == {"hit"}
-    assert time.perf_counter() - start < 5
