@@ -52,7 +52,9 @@ def test_a_pod_that_is_taken_away(kube: Kube, how: str) -> None:
     out, err = process.communicate(timeout=180)
     assert process.returncode == 0, f"{out}\n{err}\n{kube.explain()}"
     (verdict,) = kube.documents("verdict.json")
-    assert (verdict["cause"], verdict["charged"], verdict["retry"]) == ("disrupted", False, "at_once")
+    # A pod that somebody deleted may still say that it was stopped; an evicted one is known to have been.
+    assert verdict["cause"] in ({"disrupted"} if how == "evicted" else {"disrupted", "stopped"})
+    assert (verdict["charged"], verdict["retry"]) == (False, "at_once")
     manifest = next(kube.read(key) for key in kube.everything("manifests/"))
     assert manifest["attempt"] == 2
 
