@@ -10,7 +10,7 @@ def inner():
     raise ValueError("the apples are rotten")
 inner()
 """
-WAITS = sh("echo begun; sleep 8; echo x >$LADING_OUTPUT/x.txt")
+WAITS = sh("sleep 15; echo x >$LADING_OUTPUT/x.txt")
 
 
 def test_a_failing_script_is_shown_and_not_retried(kube: Kube) -> None:
@@ -43,7 +43,6 @@ def test_a_pod_that_is_taken_away(kube: Kube, how: str) -> None:
     """An evicted or deleted pod is a disruption: the next attempt starts by itself, and nothing is charged to the stage."""
     process = kube.begin(kube.pipeline({"one": WAITS}), "--run", RUN, "--json")
     (pod,) = kube.running(stage="one")
-    kube.printed("begun")
     name = pod.metadata.name
     if how == "evicted":
         kube.core.create_namespaced_pod_eviction(name, kube.namespace, {"metadata": {"name": name, "namespace": kube.namespace}})
@@ -75,9 +74,9 @@ def test_what_waiting_does_not_mend(kube: Kube) -> None:
     }
     own = {"secret": {"env_from_secrets": ["store", "not-there"]}}
     process = kube.begin(kube.pipeline(stages, stages=own), "--run", RUN)
-    kube.wait("the image's name", lambda: "no-such-image:v1" in note(kube, "image"), within_s=60)
-    kube.wait("the Secret's name", lambda: "not-there" in note(kube, "secret"), within_s=60)
-    kube.wait("the scheduler's reason", lambda: "nvidia.com/gpu" in note(kube, "gpus"), within_s=60)
+    kube.wait("the image's name", lambda: "no-such-image:v1" in note(kube, "image"), within_s=120)
+    kube.wait("the Secret's name", lambda: "not-there" in note(kube, "secret"), within_s=120)
+    kube.wait("the scheduler's reason", lambda: "nvidia.com/gpu" in note(kube, "gpus"), within_s=120)
     for stage, word in (("image", "no-such-image:v1"), ("secret", "not-there")):
         kube.wait(
             f"{stage} to be given up", lambda stage=stage: kube.record(RUN)["stages"][stage]["state"] == "failed", within_s=150, every_s=2
@@ -96,7 +95,7 @@ def test_a_quota_that_is_used_up(kube: Kube) -> None:
     kube.apply(quota)
     kube.wait("the quota to count", lambda: kube.core.read_namespaced_resource_quota("none", kube.namespace).status.hard)
     process = kube.begin(kube.pipeline({"one": sh("true")}), "--run", RUN)
-    kube.wait("the quota's name", lambda: "quota" in note(kube, "one"), within_s=60)
+    kube.wait("the quota's name", lambda: "quota" in note(kube, "one"), within_s=120)
     kube.core.delete_namespaced_resource_quota("none", kube.namespace)
     out, err = process.communicate(timeout=180)
     assert process.returncode == 0, f"{out}\n{err}\n{kube.explain()}"

@@ -73,11 +73,15 @@ def test_a_launcher_pod_deleted_three_times(kube: Kube) -> None:
 
 def test_two_launchers_share_one_attempt(kube: Kube) -> None:
     """A Job that one launcher started is adopted by another; when the first is killed, the other brings it to its end."""
-    file = kube.pipeline(chain(1, 12))
+    file = kube.pipeline(chain(1, 25))
     first = kube.begin(file, "--run", RUN)
     kube.running(stage="s0")
     second = kube.begin(file, "--json")
-    kube.wait("the second run", lambda: len({key.split("/")[1] for key in kube.everything("runs/") if key.endswith("progress.json")}) == 2)
+    kube.wait(
+        "the second run",
+        lambda: len({key.split("/")[1] for key in kube.everything("runs/") if key.endswith("progress.json")}) == 2,
+        within_s=120,
+    )
     first.kill()
     out, err = second.communicate(timeout=120)
     assert second.returncode == 0, f"{out}\n{err}\n{kube.explain()}"
