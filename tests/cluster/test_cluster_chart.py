@@ -45,7 +45,7 @@ class Release:
         """What a Job's pod printed."""
         return command("kubectl", "logs", f"job/{job}", "-n", self.kube.namespace)
 
-    def done(self, job: str, *, within_s: float = 180) -> None:
+    def done(self, job: str, *, within_s: float = 300) -> None:
         """Waits until a Job is complete; a failed one is told with its log."""
 
         def look() -> bool:
@@ -94,6 +94,10 @@ def test_a_release_from_install_to_uninstall(kube: Kube) -> None:
     stages = kube.read(f"runs/{second}/run.json")["stages"]
     assert {name: one["state"] for name, one in stages.items()} == {"hello": "hit", "again": "hit", "last": "succeeded"}
     assert claims(kube) == 3
+    third = release.put("upgrade", kube.pipeline(more), again=3)
+    release.done(third)
+    assert {one["state"] for one in kube.read(f"runs/{third}/run.json")["stages"].values()} == {"hit"}
+    assert f"runs/{third}/report.html" in kube.everything("runs/")
 
     kept = [key for key in kube.everything() if not key.endswith("progress.json")]
     release.helm("uninstall", "--wait")

@@ -16,7 +16,7 @@ from lading.cli.output import print_json, say
 from lading.cli.places import check_stages, load, store_for
 from lading.codes import Exit
 from lading.logs import configure
-from lading.names import RunPlaces
+from lading.names import ENV_OWNER, RunPlaces
 
 if TYPE_CHECKING:
     from lading.store.base import Store
@@ -72,7 +72,8 @@ def page(store: "Store", record: dict[str, Any]) -> str:
     """Writes the page; of a run of hits alone in a process that goes on behind us, or it would take longer than the run."""
     from lading.api import write_page
 
-    if any(stage.get("state") != "hit" for stage in record["stages"].values()):
+    in_a_pod = bool(os.environ.get(ENV_OWNER))  # whose other processes end with this one
+    if in_a_pod or any(stage.get("state") != "hit" for stage in record["stages"].values()):
         return write_page(store, record)
     line = [sys.executable, "-m", "lading.report", store.uri, str(record["run"])]
     subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
