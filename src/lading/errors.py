@@ -86,6 +86,12 @@ class ManifestError(LadingError):
     code = Code.WRONG_INPUT
 
 
+class NewerFormatError(ManifestError):
+    """A document of a version that only a newer lading knows: it is sound, so nobody older may overrule it."""
+
+    exit = Exit.USAGE
+
+
 class DamagedInputError(LadingError):
     """An artifact does not have the bytes that its manifest promises, after a second download."""
 

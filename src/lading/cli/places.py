@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lading.errors import NotFoundError
+from lading.errors import NotFoundError, UserError
 
 if TYPE_CHECKING:
     from lading.config.pipeline import Pipeline
@@ -18,7 +18,10 @@ def store_for(option: str | None, pipeline: "Pipeline | None" = None) -> "Store"
     from lading.config.location import store_uri
     from lading.store.opening import open_store
 
-    return open_store(store_uri(pipeline, option, os.environ))
+    uri = store_uri(pipeline, option, os.environ)
+    if Path(uri.removeprefix("file://")).is_file():
+        raise UserError(f"{uri} is a file, and a store is a folder", do="name another: --store, LADING_STORE, or `store:` in the pipeline")
+    return open_store(uri)
 
 
 def load(file: Path, overrides: Sequence[str] | None = None) -> "Pipeline":

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import cast
 
-from lading.errors import LadingError, ManifestError, MissingObjectError, StoreError
+from lading.errors import LadingError, ManifestError, MissingObjectError, NewerFormatError, StoreError
 from lading.launch.gc import REASON, AttemptFact, Decision, Facts, Node, Policy, RecordFact, RunFact, decide
 from lading.manifest.handoff import number_of, read_record, void
 from lading.names import AttemptId, RunPlaces
@@ -122,6 +122,8 @@ def _record(store: Store, stat: Stat) -> tuple[Node, RecordFact] | None:
         if not isinstance(error, MissingObjectError):
             raise
         return None
+    except NewerFormatError:
+        raise  # what it refers to can't be told, so nothing here may be deleted
     except LadingError:
         return node, RecordFact(n, None, stat.modified)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from lading.attempt.observe import Attempt, Cache, Watch, attempts
 from lading.attempt.verdict import judge
 from lading.backends.base import Backend, Sight
-from lading.errors import LadingError, ManifestError, StoreError
+from lading.errors import LadingError, ManifestError, NewerFormatError, StoreError
 from lading.launch import damage, promotion
 from lading.launch.acts import Acts
 from lading.launch.board import Entry, ended_badly, ended_well
@@ -127,6 +127,8 @@ class Walk(Acts):
                 return handoff.Standing(found.n, manifest=found.record)
         try:
             return handoff.standing(self.store, kind, key)
+        except NewerFormatError:
+            raise  # others can use it
         except ManifestError as error:  # nobody can use it: it is overruled, and made again
             handoff.void(self.store, kind, key, n=handoff.highest(self.store, kind, key), reason=error.message, run=self.plan.run)
             return handoff.standing(self.store, kind, key)

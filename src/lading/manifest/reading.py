@@ -6,7 +6,7 @@ from typing import Any, NoReturn, TypeVar
 
 from pydantic import ValidationError
 
-from lading.errors import ManifestError
+from lading.errors import ManifestError, NewerFormatError
 from lading.frozen import Frozen
 from lading.manifest.model import MAX_BYTES
 from lading.store.base import Store
@@ -114,7 +114,9 @@ def _model_for(value: Any, models: tuple[type[F], ...], where: str) -> type[F]:
         if schema in known:
             return known[schema]
         if (found := _SCHEMA.match(schema)) and any(_is_newer(found, ours) for ours in known):
-            raise _refused(where, f"it was made by a newer lading ({schema})", do="upgrade lading here: pip install --upgrade lading")
+            raise NewerFormatError(
+                f"{where} is refused: it was made by a newer lading ({schema})", do="upgrade lading here: pip install --upgrade lading"
+            )
     raise _refused(where, f"its schema is {str(schema)[:80]!r}, and it should be {' or '.join(sorted(known))}")
 
 

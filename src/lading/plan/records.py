@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import cast
 
-from lading.errors import ManifestError, MissingObjectError
+from lading.errors import ManifestError, MissingObjectError, NewerFormatError
 from lading.manifest.handoff import number_of, read_record
 from lading.manifest.model import Manifest, Void
 from lading.plan import cache
@@ -70,6 +70,8 @@ class Records:
         n, stat = self._highest[place]
         try:
             return Found(n, read_record(cast(Store, _Kept(self.store, stat)), *place, n))  # it only reads
+        except NewerFormatError:
+            raise  # it is not broken: what would be made anew here would overrule it
         except ManifestError as error:
             return Found(n, problem=error.message)
         except MissingObjectError:  # gc was faster

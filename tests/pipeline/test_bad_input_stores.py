@@ -1,0 +1,57 @@
+"""Stores that are wrong, foreign or newer: what the command line says, and what it leaves alone."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def call(*line: str) -> subprocess.CompletedProcess[str]:
+    """The command line in a process of its own."""
+    command = [sys.executable, "-c", "from lading.cli.app import main; main()", *line]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a pipeline of one stage."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LADING_STORE", raising=False)
+    Path("p.yaml").write_text('pipeline: p\nstages:\n  a: {kind: script, settings: {command: ["true"]}}\n')
+    return tmp_path
+
+
+def test_a_result_of_a_newer_lading_is_never_overruled(folder: Path) -> None:
+    """plan, run and gc end with 2 and say to upgrade, also with --force; the newer manifest stays the only record of its key."""
+    assert call("run", "p.yaml").returncode == 0
+    place = next(Path(".lading/manifests/script").glob("*/1.json"))
+    place.chmod(0o644)
+    place.write_text(place.read_text().replace("lading/manifest/v1", "lading/manifest/v2"))
+
+    for line in (["plan", "p.yaml"], ["run", "p.yaml"], ["run", "p.yaml", "--force", "a"], ["gc", "--older-than", "0s"]):
+        ended = call(*line)
+        assert ended.returncode == 2, ended.stdout
+        assert "it was made by a newer lading (lading/manifest/v2)" in ended.stderr
+        assert "upgrade lading" in ended.stderr
+    assert [place.name] == [one.name for one in place.parent.iterdir()]
+
+
+@pytest.mark.parametrize("verb", ["plan", "run", "status", "runs"])
+def test_a_store_that_is_a_file_is_named_as_that(folder: Path, verb: str) -> None:
+    """A file where a folder should be: exit code 2, and a sentence that says so; it is left as it is."""
+    Path("afile").write_text("mine")
+    ended = call(verb, *(["p.yaml"] if verb in ("plan", "run") else []), "--store", "afile")
+
+    assert ended.returncode == 2
+    assert "is a file, and a store is a folder" in ended.stderr
+    assert Path("afile").read_text() == "mine"
+
+
+def test_a_store_where_nothing_can_be_made(folder: Path) -> None:
+    """A folder that can't be made: exit code 2 or 4, the store and why, no traceback."""
+    ended = call("run", "p.yaml", "--store", "/proc/nowhere")
+
+    assert ended.returncode in (2, 4)
+    assert "/proc/nowhere: No such file or directory" in ended.stderr
+    assert "Traceback" not in ended.stderr
