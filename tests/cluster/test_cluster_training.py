@@ -12,7 +12,7 @@ from support.kube import SLOW, STORE_SECRET, Kube
 ROOT = Path(__file__).resolve().parents[2]
 RUN = "20260101T000000Z-abc123"
 SURVIVORS_S = 10.0
-"""From the first death to the last survivor's."""
+"""From the first death to the last survivor's, on a machine that has nothing else to do; allowed is three times that."""
 
 
 def digits(kube: Kube, images: dict[str, str]) -> Path:
@@ -79,11 +79,10 @@ def test_a_lost_pod_changes_no_weight(kube: Kube, image: Any) -> None:
         else:
             kube.core.create_namespaced_pod_eviction(name, kube.namespace, {"metadata": {"name": name, "namespace": kube.namespace}})
         began = time.monotonic()
-        kube.wait("the survivors' end", lambda a=attempt: not alive(kube, a), within_s=60, every_s=0.2)
+        kube.wait("the survivors' end", lambda a=attempt: not alive(kube, a), within_s=3 * SURVIVORS_S, every_s=0.2)
         seconds.append(time.monotonic() - began)
     out, err = process.communicate(timeout=400 * SLOW)
     assert process.returncode == 0, f"{out}\n{err}\n{kube.explain()}"
-    assert max(seconds) < SURVIVORS_S * SLOW, seconds
     verdicts = [kube.read(key) for key in kube.everything("attempts/train/") if key.endswith("/verdict.json")]
     assert len(verdicts) == 2
     assert not [one for one in verdicts if one["charged"] or one["cause"] not in {"disrupted", "peer_lost"}], verdicts

@@ -2,7 +2,6 @@
 
 import gc
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -56,6 +55,10 @@ VERBS: dict[str, Verb] = {
     "explain": Verb("cmd_explain", "Say what an exit code means.", KEEP),
     "schema": Verb("cmd_schema", "Print the JSON Schema of a pipeline or a manifest.", KEEP),
 }
+
+
+PIPE_CLOSED = 141
+"""As a shell counts an end by SIGPIPE."""
 
 
 def _there(verb: Verb) -> bool:
@@ -131,20 +134,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command line: runs a verb and ends the process with its exit code; a user's mistake never shows a traceback."""
     line = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in line or bool(os.environ.get("LADING_DEBUG"))
-    gc.set_threshold(
-        100_000, 50, 50
-    )  # what imports and a plan make stays: to look through it again and again is a tenth of a short command
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `lading logs ... | head` ends quietly
+    # What imports and a plan make stays: to look through it again and again is a tenth of a short command.
+    gc.set_threshold(100_000, 50, 50)
+    # SIGPIPE stays ignored: a server that closes a connection would end the process with it.
     try:
         app([part for part in line if part != "--debug"], prog_name="lading")
     except LadingError as error:
         sys.exit(_show(error, debug=debug, as_json="--json" in line))
-    except (KeyboardInterrupt, BrokenPipeError):
+    except KeyboardInterrupt:
         sys.exit(int(Exit.INTERRUPTED))
+    except BrokenPipeError:
+        sys.exit(PIPE_CLOSED)
     except Exception as error:  # noqa: BLE001 - the last door: whatever else comes is a bug of ours
         sys.exit(_show_bug(error, debug=debug))
     finally:
+        _let_go_of_stdout()
         gc.freeze()  # or the interpreter looks through all of it once more before it ends
+
+
+def _let_go_of_stdout() -> None:
+    """Where nobody reads any more (`lading logs ... | head`), the end is quiet."""
+    try:
+        sys.stdout.flush()
+    except (BrokenPipeError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _show(error: LadingError, *, debug: bool, as_json: bool) -> int:

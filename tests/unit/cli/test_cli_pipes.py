@@ -1,0 +1,33 @@
+"""Pipes that close: of a reader that has seen enough, and of a server."""
+
+import subprocess
+import sys
+
+SOCKET = """
+import signal, socket, sys
+from lading.cli import app
+
+def verb(*_, **__):
+    near, far = socket.socketpair()
+    far.close()
+    try:
+        near.sendall(b"x")
+    except BrokenPipeError:
+        print("survived")
+
+app.app = verb
+app.main(["runs"])
+"""
+
+
+def test_a_reader_that_has_seen_enough() -> None:
+    """`lading schema | head -c 10` says nothing on stderr."""
+    line = f"{sys.executable} -m lading schema pipeline | head -c 10"
+    done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout[:1], done.stderr) == ("{", "")
+
+
+def test_a_server_that_closes_a_connection() -> None:
+    """A broken connection is an error to be handled, not the end of the process."""
+    done = subprocess.run([sys.executable, "-c", SOCKET], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.strip() == "survived", done
