@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from lading.attempt.observe import Attempt, Cache, Watch, attempts
 from lading.attempt.verdict import judge
 from lading.backends.base import Backend, Sight
+from lading.codes import Code
 from lading.errors import LadingError, ManifestError, NewerFormatError, StoreError
 from lading.launch import damage, promotion
 from lading.launch.acts import Acts
@@ -191,7 +192,8 @@ class Walk(Acts):
             entry.attempt = last
             if last.verdict is None:
                 entry.counted.add(last.number)
-                if sight is None and not last.ended:
+                stopped = any(outcome.code is Code.STOPPED for outcome in last.outcomes.values())  # what was seen of it may say why
+                if sight is None and (stopped or not last.ended):
                     sight = self.backend.look(last.claim)
                 stale = self.watch.stale(last, self.context.now())
             else:
