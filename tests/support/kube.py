@@ -209,7 +209,8 @@ class Kube:
         keys = self.everything()
         lines += [f"store {key}" for key in keys[-40:]]
         lines += [f"{key}: {self.store.read(key).decode()[:600]}" for key in keys if key.endswith(("verdict.json", "run.json"))]
-        return "\n".join(lines)[-12000:]
+        lines.append(self.logs()[-6000:])
+        return "\n".join(lines)[-14000:]
 
 
 def token() -> str:

@@ -90,6 +90,13 @@ def anyone(mates: Team, flag: bool) -> bool:
     return bool(value.item())
 
 
+def part_ways(mates: Team) -> None:
+    """Ends the processes' connections together: a peer that is gone first would abort those who still hold one (SIGABRT in gloo)."""
+    if mates.world > 1:
+        torch.distributed.barrier()
+        torch.distributed.destroy_process_group()
+
+
 def from_first(mates: Team, value: Any) -> Any:
     """The first process's value, in all of them."""
     if mates.world == 1:

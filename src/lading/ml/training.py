@@ -19,7 +19,7 @@ from lading.errors import LadingError, StoppedError, WrongInputError
 from lading.ml.data import Split
 from lading.ml.losses import loss, sample_figures
 from lading.ml.models import outputs_by_name
-from lading.ml.processes import Team, anyone, fabric_for, from_first, team, together
+from lading.ml.processes import Team, anyone, fabric_for, from_first, part_ways, team, together
 from lading.ml.sampler import Order, part
 from lading.ml.schedule import optimizer, rate
 from lading.ml.spec import ModelSpec
@@ -68,7 +68,9 @@ def fit(task: Task) -> Trained:
     """
     mates = team()
     with stopping() as stop, _floats(task.settings):
-        return _Loop(task, mates, stop).run()
+        trained = _Loop(task, mates, stop).run()
+        part_ways(mates)
+        return trained
 
 
 @contextmanager
