@@ -2,9 +2,6 @@
 
 from dataclasses import dataclass
 
-KEY_LENGTH = 64
-"""A key is a sha256 in hex."""
-
 # Environment variables
 ENV_STORE = "LADING_STORE"
 """The store's URI where neither --store nor the pipeline's own `store:` says one."""

@@ -83,6 +83,20 @@ class Cause(StrEnum):
     """No heartbeat for too long, and nobody there to ask."""
 
 
+CAUSE_OF: dict[Code, Cause] = {
+    Code.WRONG_INPUT: Cause.WRONG_INPUT,
+    Code.DAMAGED_INPUT: Cause.DAMAGED_INPUT,
+    Code.STORE_UNREACHABLE: Cause.STORE,
+    Code.FAILED: Cause.FAILED,
+    Code.STOPPED: Cause.STOPPED,
+    Code.PEER_LOST: Cause.PEER_LOST,
+    Code.CANNOT_RUN_HERE: Cause.CANNOT_RUN_HERE,
+}
+"""What a code means where nothing more is known."""
+RANK: dict[Cause, int] = {cause: rank for rank, cause in enumerate(Cause)}
+"""The order in which causes speak: the lowest first."""
+
+
 class Outcome(Frozen):
     """How one pod or process ended, said by its supervisor (or by the launcher, for a pod that could not)."""
 

@@ -3,19 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from lading.attempt.records import Cause, Outcome, Retry, Verdict
+from lading.attempt.records import CAUSE_OF, RANK, Cause, Outcome, Retry, Verdict
 from lading.codes import STAGE_CODES, Code
-
-_BY_CODE = {
-    Code.WRONG_INPUT: Cause.WRONG_INPUT,
-    Code.DAMAGED_INPUT: Cause.DAMAGED_INPUT,
-    Code.STORE_UNREACHABLE: Cause.STORE,
-    Code.FAILED: Cause.FAILED,
-    Code.STOPPED: Cause.STOPPED,
-    Code.PEER_LOST: Cause.PEER_LOST,
-    Code.CANNOT_RUN_HERE: Cause.CANNOT_RUN_HERE,
-}
-_RANK = {cause: rank for rank, cause in enumerate(Cause)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +52,7 @@ def judge(outcomes: Mapping[str, Outcome], *, pods: int, run: str, nonce: str) -
         return _verdict(
             Cause.STOPPED, Code.STOPPED, "it ended because another attempt's manifest stood, which no longer counts", run=run, nonce=nonce
         )
-    pod, outcome = min(speaking, key=lambda item: (_RANK[cause_of(item[1])], _order(item[0])))
+    pod, outcome = min(speaking, key=lambda item: (RANK[cause_of(item[1])], _order(item[0])))
     cause = cause_of(outcome)
     if len(outcomes) < pods and cause is Cause.FAILED_IN_COLLECTIVE:
         # Not the stage's fault: what failed is that somebody was lost, who says nothing.
@@ -77,7 +66,7 @@ def judge(outcomes: Mapping[str, Outcome], *, pods: int, run: str, nonce: str) -
 
 def cause_of(outcome: Outcome) -> Cause:
     """The cause that an outcome names, or that follows from its code."""
-    return outcome.cause or _BY_CODE.get(outcome.code, Cause.STOPPED)
+    return outcome.cause or CAUSE_OF.get(outcome.code, Cause.STOPPED)
 
 
 def lost(message: str, *, run: str, nonce: str) -> Verdict:
@@ -102,7 +91,7 @@ def cancelled(message: str, *, run: str, nonce: str) -> Verdict:
 
 def unstartable(message: str, *, code: Code, do: str = "", run: str, nonce: str) -> Verdict:
     """For an attempt that its backend could not start at all."""
-    return _verdict(_BY_CODE.get(code, Cause.FAILED), code, message, run=run, nonce=nonce).but(**({"do": do} if do else {}))
+    return _verdict(CAUSE_OF.get(code, Cause.FAILED), code, message, run=run, nonce=nonce).but(**({"do": do} if do else {}))
 
 
 def _verdict(cause: Cause, code: Code, message: str, *, run: str, nonce: str) -> Verdict:

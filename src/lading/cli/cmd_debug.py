@@ -1,6 +1,5 @@
 """lading debug: runs one stage of a run here, on the very same inputs."""
 
-import json
 import os
 import secrets
 import sys
@@ -31,7 +30,6 @@ def command(
     store: options.StoreOption = None,
 ) -> None:
     """Fetch the exact inputs of a stage of a run and run its function here, in this process. Writes nothing to the store."""
-    from lading.manifest.handoff import read_manifest, receive_all
     from lading.stages import workspace
 
     place = store_for(store)
@@ -40,10 +38,7 @@ def command(
     job = job_of(place, record, stage)
     work = (keep or Path(tempfile.mkdtemp(prefix=f"lading-debug-{stage}-"))).absolute()
     workspace.make(work, job)
-    receive_all(place, job.kind, job.inputs, work / names.WORK_INPUTS)
-    workspace.fetch_user_files(place, job.settings, work / names.WORK_FILES)
-    found = {role: read_manifest(place, ref).measurements for role, ref in job.inputs.items()}
-    (work / names.WORK_INPUTS / "measurements.json").write_text(json.dumps(found))
+    workspace.receive(place, job, work)
     say(f"{paint(stage, 'bold')} of {record['run']} in {work}")
     os.chdir(work)
     _run(work, pdb=pdb)

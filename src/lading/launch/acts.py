@@ -15,7 +15,7 @@ from lading.launch.board import Entry
 from lading.launch.context import Context
 from lading.launch.decide import Act
 from lading.launch.events import Event
-from lading.launch.pulse import Pulse
+from lading.launch.pulse import Pulse, with_progress
 from lading.launch.record import PlanRecord, StageRecord
 from lading.logs import get_logger
 from lading.manifest import handoff
@@ -155,7 +155,7 @@ class Acts:
         record = entry.record.but(state="running", attempt=last.number, reason=note)
         if last.verdict is None and entry.beats != last.beats:
             entry.beats = last.beats
-            record = self.pulse.with_progress(record, last)
+            record = with_progress(self.store, record, last)
         if last.claim.run != self.plan.run and not note:
             record = record.but(reason=f"waits for run {last.claim.run}, which makes it")
         self._say(name, entry, record)

@@ -6,9 +6,8 @@ from collections.abc import Callable
 
 from lading.attempt.observe import attempts
 from lading.backends.base import Backend
-from lading.errors import MissingObjectError
 from lading.launch.context import Context
-from lading.launch.halt import waited_for, write_cancelled
+from lading.launch.halt import wanted_by_others, write_cancelled
 from lading.launch.pulse import BEAT_S
 from lading.launch.record import ENDED, RunRecord, run_state
 from lading.launch.run import read_end
@@ -55,8 +54,9 @@ def _beat(store: Store, run: str) -> str:
 def _end(store: Store, run: str, backend: Backend | None, context: Context) -> RunRecord:
     """No launcher is there: what it would have done."""
     record = status(store, run)
+    wanted = wanted_by_others(store, but=run)
     for stage in record.stages.values():
-        if stage.state != "running" or not stage.key or waited_for(store, stage.kind, stage.key, but=run):
+        if stage.state != "running" or not stage.key or (stage.kind, stage.key) in wanted:
             continue
         seen = attempts(store, stage.kind, stage.key)
         if seen and (last := seen[max(seen)]).verdict is None:
@@ -69,8 +69,5 @@ def _end(store: Store, run: str, backend: Backend | None, context: Context) -> R
     }
     ended = record.but(finished=context.utc(), state=run_state(stages, cancelled=True), stages=stages)
     if not store.write(RunPlaces(run).end, ended.to_bytes(), if_absent=True):
-        try:
-            return read_end(store, run) or ended
-        except MissingObjectError:
-            return ended
+        return read_end(store, run) or ended
     return ended

@@ -19,9 +19,10 @@ def halt(walk: Walk, backend: Backend) -> None:
     grace: list[float] = []
     running = [entry for entry in walk.entries.values() if not entry.over and entry.record.key and _look(walk, entry)]
     stopped: list[Attempt] = []
+    wanted = wanted_by_others(walk.store, but=walk.plan.run)
     for entry in running:
         assert entry.attempt
-        if waited_for(walk.store, entry.stage.kind, entry.attempt.claim.key, but=walk.plan.run):
+        if (entry.stage.kind, entry.attempt.claim.key) in wanted:
             continue
         grace.append(entry.stage.resources.grace_s)
         backend.stop(entry.attempt.claim, grace_s=entry.stage.resources.grace_s)
@@ -31,9 +32,10 @@ def halt(walk: Walk, backend: Backend) -> None:
         stopped = [attempt for attempt in stopped if not _ended(walk.store, attempt) and backend.look(attempt.claim).alive]
         if stopped:
             backend.wait(0.2)
+    wanted = wanted_by_others(walk.store, but=walk.plan.run)  # others may have come meanwhile
     for entry in running:
         assert entry.attempt
-        if not waited_for(walk.store, entry.stage.kind, entry.attempt.claim.key, but=walk.plan.run):
+        if (entry.stage.kind, entry.attempt.claim.key) not in wanted:
             write_cancelled(walk.store, entry.attempt, run=walk.plan.run, nonce=walk.context.token())
 
 
@@ -55,11 +57,12 @@ def write_cancelled(store: Store, attempt: Attempt, *, run: str, nonce: str) -> 
     store.write(AttemptId(attempt.claim.kind, attempt.claim.key, attempt.number).verdict, verdict.to_bytes(), if_absent=True)
 
 
-def waited_for(store: Store, kind: str, key: str, *, but: str) -> bool:
-    """Whether another live run waits for a key; times are compared on the store's own clock alone."""
+def wanted_by_others(store: Store, *, but: str) -> frozenset[tuple[str, str]]:
+    """Kind and key of all that other live runs wait for; times are compared on the store's own clock alone."""
     beats = {stat.key: stat for stat in store.list("runs/") if stat.key.endswith(("/progress.json", "/run.json"))}
     pulses = {name.split("/")[1]: stat for name, stat in beats.items() if name.endswith("/progress.json")}
     newest = max((stat.modified for stat in pulses.values()), default=0.0)
+    wanted: set[tuple[str, str]] = set()
     for run, stat in pulses.items():
         if run == but or RunPlaces(run).end in beats or newest - stat.modified > LIVE_S:
             continue
@@ -67,6 +70,5 @@ def waited_for(store: Store, kind: str, key: str, *, but: str) -> bool:
             progress = RunProgress.model_validate_json(store.read(stat.key))
         except (MissingObjectError, ManifestError, ValueError):
             continue
-        if (kind, key) in progress.waits:
-            return True
-    return False
+        wanted.update(progress.waits)
+    return frozenset(wanted)

@@ -2,11 +2,8 @@
 
 from collections.abc import Mapping
 
-from pydantic import ValidationError
-
 from lading.attempt.observe import Attempt
-from lading.attempt.records import Progress
-from lading.errors import ManifestError, MissingObjectError
+from lading.attempt.progress import read_progress
 from lading.launch.board import Entry
 from lading.launch.context import Context
 from lading.launch.record import RunProgress, StageRecord
@@ -45,11 +42,10 @@ class Pulse:
         self.store.write(RunPlaces(self.run).progress, progress.to_bytes())
         self._written, self._changed = moment, False
 
-    def with_progress(self, record: StageRecord, attempt: Attempt) -> StageRecord:
-        """The record with what the attempt's first pod says of itself."""
-        pod = min(attempt.beats, default="0")
-        try:
-            said = Progress.model_validate_json(self.store.read(attempt.id.progress(pod), limit=1 << 16))
-        except (MissingObjectError, ValidationError, ManifestError):
-            return record
-        return record.but(percent=said.percent, eta_s=said.eta_s, metrics=said.metrics, peak_memory=said.peak_memory)
+
+def with_progress(store: Store, record: StageRecord, attempt: Attempt) -> StageRecord:
+    """The record with what the attempt's first pod says of itself."""
+    said = read_progress(store, attempt.id, min(attempt.beats, default="0"))
+    if said is None:
+        return record
+    return record.but(percent=said.percent, eta_s=said.eta_s, metrics=said.metrics, peak_memory=said.peak_memory)

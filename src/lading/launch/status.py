@@ -1,12 +1,10 @@
 """How a run stands, while it runs and after: read from the store alone, by anybody."""
 
 import contextlib
-from collections.abc import Iterator
 
 from lading.attempt.observe import attempts
-from lading.errors import LadingError, MissingObjectError, NotFoundError
-from lading.launch.context import Context
-from lading.launch.pulse import Pulse
+from lading.errors import MissingObjectError, NotFoundError
+from lading.launch.pulse import with_progress
 from lading.launch.record import PlanRecord, RunProgress, RunRecord, StageRecord
 from lading.launch.run import read_end
 from lading.names import RunPlaces
@@ -41,16 +39,6 @@ def _now(store: Store, record: StageRecord) -> StageRecord:
         if not seen:
             return record
         last = seen[max(seen)]
-        return Pulse("", store, Context()).with_progress(record.but(attempt=last.number), last)
+        return with_progress(store, record.but(attempt=last.number), last)
     except MissingObjectError:
         return record
-
-
-def runs(store: Store) -> Iterator[RunRecord]:
-    """Every run, the newest first; one whose documents are refused is left out."""
-    names = {stat.key.split("/")[1] for stat in store.list("runs/") if stat.key.count("/") == 2}
-    for run in sorted(names, reverse=True):
-        try:
-            yield status(store, run)
-        except LadingError:
-            continue

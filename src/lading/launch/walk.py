@@ -180,8 +180,6 @@ class Walk(Acts):
         if act.what in {"lose", "judge", "begin"} and facts.sight.alive is False:
             # What it wrote just before it ended may not have been in the list above.
             act = next_act(self._facts(entry, attempts(self.store, entry.stage.kind, entry.record.key, cache=self.cache), facts.sight))
-        if act.what != "claim" and act.number == 0 and seen:
-            entry.attempt = seen[max(seen)]
         self._do(name, entry, act, seen, inputs)
 
     def _facts(self, entry: Entry, seen: Mapping[int, Attempt], sight: Sight | None = None) -> Facts:

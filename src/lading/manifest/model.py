@@ -8,13 +8,10 @@ from pydantic import Field, field_validator
 from lading.canonical import sha256_of
 from lading.frozen import Frozen
 
-SCHEMA = "lading/manifest/v1"
-VOID_SCHEMA = "lading/void/v1"
 MAX_BYTES = 8 << 20
 """No manifest is larger; a reader stops there."""
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-PlainName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
 
 SEGMENT_PATTERN = r"[A-Za-z0-9_][A-Za-z0-9._+ -]{0,127}"
 """One part of a plain path."""

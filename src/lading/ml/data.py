@@ -1,7 +1,6 @@
 """Splits on disk: written once by a data stage as npz without pickle, read by name by every other stage."""
 
 import io
-import json
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -64,11 +63,6 @@ def read_arrays(path: Path) -> dict[str, Array]:
 def read_facts(folder: Path) -> DataFacts:
     """`data.json`."""
     return DataFacts.model_validate_json((folder / FACTS).read_bytes())
-
-
-def write_facts(folder: Path, facts: DataFacts) -> None:
-    """Writes `data.json`, the same bytes for the same facts."""
-    (folder / FACTS).write_text(json.dumps(facts.to_data(), indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def read_split(folder: Path, split: str, *, length: int | None = None) -> Split:

@@ -194,8 +194,3 @@ def _table(title: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[Block]:
     if head:
         body = [[row.get(name) if _is_plain(row.get(name)) else "…" for name in head] for row in rows[:MAX_ROWS]]
         yield Block(title.replace("_", " "), head=[name.replace("_", " ") for name in head], rows=body, wide=len(head) > 4)
-
-
-def _titled(row: Mapping[str, Any], head: Sequence[str]) -> str:
-    """A row by its words."""
-    return " ".join(str(row[name]) for name in head if isinstance(row.get(name), str))

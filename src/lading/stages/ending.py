@@ -10,23 +10,13 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from lading import names
-from lading.attempt.records import Cause, Outcome
+from lading.attempt.records import CAUSE_OF, RANK, Cause, Outcome
 from lading.codes import Code
 from lading.errors import DamagedInputError, LadingError
 from lading.stages.asked import Asked
 
 TAIL = 8000
 """Characters of a traceback that an outcome keeps."""
-CAUSES = {
-    Code.WRONG_INPUT: Cause.WRONG_INPUT,
-    Code.DAMAGED_INPUT: Cause.DAMAGED_INPUT,
-    Code.STORE_UNREACHABLE: Cause.STORE,
-    Code.FAILED: Cause.FAILED,
-    Code.STOPPED: Cause.STOPPED,
-    Code.PEER_LOST: Cause.PEER_LOST,
-    Code.CANNOT_RUN_HERE: Cause.CANNOT_RUN_HERE,
-}
-_SPEAKS = list(Cause)
 
 
 def of_error(error: BaseException) -> Outcome:
@@ -34,7 +24,7 @@ def of_error(error: BaseException) -> Outcome:
     if isinstance(error, LadingError):
         need, artifact = (error.need, error.artifact) if isinstance(error, DamagedInputError) else (None, None)
         code = error.code
-        return Outcome(code=code, cause=CAUSES[code], message=str(error), need=need, artifact=artifact)
+        return Outcome(code=code, cause=CAUSE_OF[code], message=str(error), need=need, artifact=artifact)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         place = f" ({error.filename})" if error.filename else ""
         return Outcome(
@@ -61,7 +51,7 @@ def of_asked(asked: Asked, detail: str = "") -> Outcome:
 def left_by_child(work: Path) -> Outcome | None:
     """The outcome that the stage's process (or, of several, the one whose cause speaks first) left behind; None if none did."""
     outcomes = list(_read(sorted(work.glob("outcome*.json"))))
-    return min(outcomes, key=lambda outcome: _SPEAKS.index(outcome.cause or Cause.FAILED), default=None)
+    return min(outcomes, key=lambda outcome: RANK[outcome.cause or Cause.FAILED], default=None)
 
 
 def _read(places: Iterable[Path]) -> Iterable[Outcome]:

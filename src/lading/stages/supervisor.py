@@ -110,9 +110,7 @@ class _Attempt:
         self._check_fingerprint()
         self._check_outside()
         workspace.make(self.work, job)
-        handoff.receive_all(self.store, job.kind, job.inputs, self.work / names.WORK_INPUTS)
-        workspace.fetch_user_files(self.store, job.settings, self.work / names.WORK_FILES)
-        self._write_measurements()
+        workspace.receive(self.store, job, self.work)
         known = self._restore()
         self.around.permit()
         if self.asked:
@@ -140,11 +138,6 @@ class _Attempt:
                 f"the code here ({own[:12]}) is not the code that this {self.job.kind} was planned with ({self.job.fingerprint[:12]})",
                 do="plan and run with the same version of lading and of its libraries (lading doctor compares them)",
             )
-
-    def _write_measurements(self) -> None:
-        """Beside the inputs, for the child: it reads no manifest."""
-        found = {role: handoff.read_manifest(self.store, ref).measurements for role, ref in self.job.inputs.items()}
-        (self.work / names.WORK_INPUTS / "measurements.json").write_text(json.dumps(found))
 
     def _restore(self) -> int | None:
         if not self.kind.distributed:

@@ -1,15 +1,18 @@
 """The working folder of one attempt: what lies where, the files of the user in it, and what the stage left as its output."""
 
+import json
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lading import names
 from lading.errors import LadingError, MissingObjectError, UserError, WrongInputError
+from lading.manifest.handoff import receive_all
 from lading.manifest.model import plain_path
 from lading.plan.job import JobSpec
+from lading.plan.userfiles import files_in
 from lading.store.base import Store
 
 
@@ -20,17 +23,16 @@ def make(work: Path, job: JobSpec) -> None:
     (work / names.WORK_JOB).write_bytes(job.to_bytes())
 
 
-def user_files(settings: object) -> Iterator[tuple[str, str | None]]:
-    """Path and sha256 of every file of the user in resolved settings, wherever it stands."""
-    if isinstance(settings, Mapping):
-        if set(settings) == {"path", "sha256"}:
-            yield str(settings["path"]), settings["sha256"]
-        else:
-            for value in settings.values():
-                yield from user_files(value)
-    elif isinstance(settings, list | tuple):
-        for value in settings:
-            yield from user_files(value)
+def receive(store: Store, job: JobSpec, work: Path) -> None:
+    """Brings all that the stage is given: its needs, the files of the user, and beside the inputs the measurements of each need.
+
+    Raises:
+        DamagedInputError, WrongInputError, UserError, LadingError: see `receive_all` and `fetch_user_files`.
+    """
+    manifests = receive_all(store, job.kind, job.inputs, work / names.WORK_INPUTS)
+    fetch_user_files(store, job.settings, work / names.WORK_FILES)
+    found = {role: manifest.measurements for role, manifest in manifests.items()}  # the child reads no manifest
+    (work / names.WORK_INPUTS / "measurements.json").write_text(json.dumps(found))
 
 
 def fetch_user_files(store: Store, settings: Mapping[str, Any], folder: Path) -> None:
@@ -42,7 +44,8 @@ def fetch_user_files(store: Store, settings: Mapping[str, Any], folder: Path) ->
     """
     from lading.config.userfile import UserFile
 
-    for path, sha256 in user_files(settings):
+    for file in files_in(settings):
+        path, sha256 = str(file["path"]), file["sha256"]
         if sha256 is None:
             raise UserError(f"the file {path} has not been put into the store: the pipeline is not resolved", do="lading resolve")
         try:
