@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from lading.config.gate import Gate
 from lading.config.kinds import KINDS
-from lading.config.needs import match, ordered
+from lading.config.needs import match, ordered, referred
 from lading.config.overrides import apply
 from lading.config.pipeline import Pipeline, Stage
 from lading.config.problems import Problems, nearest, shown
@@ -66,22 +66,28 @@ def from_data(data: Mapping[str, Any], *, folder: Path | str, source: str = "<da
 
 def _load(marked: Marked, *, folder: Path, source: str, overrides: Sequence[str]) -> Pipeline:
     data = marked.value
+    problems = Problems(source, marked)
     if not isinstance(data, dict):
-        raise ConfigError([f"{source}: it should be a map with `pipeline` and `stages`, and it is {shown(data)}"])
+        if not problems:
+            raise ConfigError([f"{source}: it should be a map with `pipeline` and `stages`, and it is {shown(data)}"])
+        problems.stop()
     resolved = "folder" in data
     if resolved:
         _flatten(data)
     done = apply(data, overrides)
-    problems = Problems(source, marked.lines, done.paths)
+    problems.overrides = done.paths
+    for text in done.problems:
+        problems.add_override(text)
     stages = _stages(data, problems)
     values = {name: data.get(name) for name in TOP if name != "defaults" and data.get(name) is not None}
     for key in data:
         if key not in TOP and not (resolved and key in {"folder", "overrides"}):
             problems.add((key,), f"there is no such key{nearest(key, TOP)}")
     for name, (module, model) in EXTENSIONS.items():
-        if values.get(name) and find_spec(module) is not None:
+        if name in values and values[name] != {} and find_spec(module) is not None:
             _checked(getattr(import_module(module), model), values[name], (name,), problems)
     _name_of(data, problems)
+    _checked(Pipeline, {"pipeline": "any", "stages": {}, "store": values.get("store")}, (), problems)
     problems.stop()
     values["stages"] = stages
     values["folder"] = data["folder"] if resolved else str(folder.absolute())
@@ -132,15 +138,9 @@ def _stages(data: dict[str, Any], problems: Problems) -> dict[str, Stage]:
             problems.add(path, f"value {shown(body)}: a stage should be a map with kind, needs, settings, gates or resources")
         bodies[name] = dict(body) if isinstance(body, dict) else {}
     kinds = {name: _kind(name, body, problems) for name, body in bodies.items()}
-    stages, needs = {}, {}
-    for name, body in bodies.items():
-        stage = _stage(name, body, kinds, known_defaults, problems)
-        if stage is not None:
-            stages[name] = stage
-            needs[name] = {role: need for role, need in stage.needs.items() if need in bodies}
-    if not problems:
-        return {name: stages[name] for name in ordered(needs, problems)}
-    return {}
+    stages = {name: _stage(name, body, kinds, known_defaults, problems) for name, body in bodies.items()}
+    order = ordered({name: referred(body.get("needs"), bodies) for name, body in bodies.items()}, problems)
+    return {name: stage for name in order if (stage := stages[name]) is not None}
 
 
 def _kind(name: str, body: dict[str, Any], problems: Problems) -> str:
@@ -169,14 +169,17 @@ def _defaults(defaults: Any, problems: Problems) -> dict[str, Any]:
 def _stage(name: str, body: dict[str, Any], kinds: dict[str, str], defaults: dict[str, Any], problems: Problems) -> Stage | None:
     """One stage; None if its kind is unknown or something in it is wrong."""
     path, kind = ("stages", name), KINDS.get(kinds[name])
-    if kind is None:
-        return None
-    model = kind.settings_model()
+    model = kind.settings_model() if kind else None
     for key in body:
         if key not in STAGE and key != "outside":
-            belongs = key in model.model_fields
+            belongs = model is not None and key in model.model_fields
             hint = f"; it is a setting: write it under `settings:` (settings: {{{key}: ...}})" if belongs else nearest(key, STAGE)
             problems.add((*path, key), f"there is no such key{hint}")
+    gates = _gates(body.get("gates") or {}, (*path, "gates"), problems)
+    own = {key: value for key, value in body.items() if key in RESOURCES}
+    checked = _checked(Resources, own, path, problems)
+    if kind is None or model is None:
+        return None
     pinned = body.get("from")
     if pinned is not None:
         _check_pin(pinned, kind.name, (*path, "from"), problems)
@@ -186,9 +189,6 @@ def _stage(name: str, body: dict[str, Any], kinds: dict[str, str], defaults: dic
         settings: Frozen | None = Frozen()
     else:
         settings = _checked(model, {} if raw_settings is None else raw_settings, (*path, "settings"), problems)
-    gates = _gates(body.get("gates") or {}, (*path, "gates"), problems)
-    own = {key: value for key, value in body.items() if key in RESOURCES}
-    checked = _checked(Resources, own, path, problems)
     if checked is None:
         return None
     merged = Resources.model_validate({**defaults, **own, "env": {**(defaults.get("env") or {}), **(own.get("env") or {})}})

@@ -1,7 +1,7 @@
 """Matches the needs of a stage to its kind's roles, and puts stages into an order in which every need comes first."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 from lading.config.kinds import KINDS, Kind
@@ -99,14 +99,20 @@ def _by_order(kind: Kind, needs: list[Any], kinds: Mapping[str, str], path: Path
     return found
 
 
-def ordered(needs: Mapping[str, Mapping[str, str]], problems: Problems) -> list[str]:
-    """The stages, each after its needs, otherwise as they are written; a circle is named."""
+def referred(needs: Any, stages: Container[str]) -> list[str]:
+    """The stages that `needs`, as written, names, whatever else may be wrong with it."""
+    named = needs.values() if isinstance(needs, Mapping) else needs if isinstance(needs, list | tuple) else ()
+    return [name for name in named if isinstance(name, str) and name in stages]
+
+
+def ordered(needs: Mapping[str, Iterable[str]], problems: Problems) -> list[str]:
+    """The stages, each after its needs, otherwise as they are written; every circle that is closed on the way is named."""
     order: list[str] = []
     done: set[str] = set()
     for name in needs:
         if name in done:
             continue
-        path, todo = [name], [iter(needs[name].values())]
+        path, todo = [name], [iter(needs[name])]
         while path:
             need = next(todo[-1], None)
             if need is None:
@@ -118,8 +124,7 @@ def ordered(needs: Mapping[str, Mapping[str, str]], problems: Problems) -> list[
                 problems.add(
                     ("stages", need, "needs"), f"stages need each other in a circle: {' → '.join(circle)}; one of these needs must go"
                 )
-                return list(needs)
             elif need not in done:
                 path.append(need)
-                todo.append(iter(needs[need].values()))
+                todo.append(iter(needs[need]))
     return order

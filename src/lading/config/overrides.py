@@ -20,15 +20,14 @@ class Overridden:
     """As typed, to its value: recorded in the run."""
     paths: dict[Path, str] = field(default_factory=dict)
     """Where, to what was typed: for messages."""
+    problems: list[str] = field(default_factory=list)
+    """A sentence for each that names nothing, is no assignment, or whose value is not YAML."""
 
 
 def apply(data: Any, overrides: Sequence[str]) -> Overridden:
-    """Changes the raw data in place.
-
-    Raises:
-        ConfigError: one of them names nothing, is no assignment, or its value is not YAML; all at once.
-    """
-    done, problems = Overridden(), []
+    """Changes the raw data in place; what is wrong is left in `problems`."""
+    done = Overridden()
+    problems = done.problems
     for text in overrides:
         name, equals, typed = text.partition("=")
         parts: Path = tuple(int(part) if part.isdigit() else part for part in name.strip().split("."))
@@ -45,8 +44,6 @@ def apply(data: Any, overrides: Sequence[str]) -> Overridden:
             continue
         done.values[name.strip()] = value
         done.paths[parts] = text
-    if problems:
-        raise ConfigError(problems)
     return done
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, Discriminator, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
-from lading.config.yamltext import Path
+from lading.config.yamltext import Marked, Path
 from lading.errors import ConfigError
 
 _KINDS = {
@@ -25,16 +25,28 @@ _KINDS = {
 
 
 class Problems:
-    """Collects what is wrong, each with the line of the file (or the --set) that it comes from."""
+    """Collects what is wrong, each with the line of the file (or the --set) that it comes from.
 
-    def __init__(self, source: str, lines: Mapping[Path, int], overrides: Mapping[Path, str] | None = None) -> None:
+    Args:
+        source: the file's name.
+        marked: the document, with what is wrong with it as one.
+    """
+
+    def __init__(self, source: str, marked: Marked) -> None:
         self.source = source
-        self.lines = lines
-        self.overrides = overrides or {}
-        self._found: list[tuple[int, int, str]] = []
+        self.lines = marked.lines
+        self.lost = marked.lost
+        self.overrides: Mapping[Path, str] = {}
+        self._found: list[tuple[int, int, str]] = [(line, number, text) for number, (line, text) in enumerate(marked.problems)]
+
+    def add_override(self, sentence: str) -> None:
+        """Notes what is wrong with a --set itself."""
+        self._found.append((0, len(self._found), sentence))
 
     def add(self, path: Path, sentence: str) -> None:
-        """Notes a problem at a path."""
+        """Notes a problem at a path; where the file gave no value at all, that was noted already."""
+        if any(path[: len(lost)] == lost for lost in self.lost):
+            return
         line = next((found for end in range(len(path), 0, -1) if (found := self.lines.get(path[:end]))), 0)
         asked = next((text for place, text in self.overrides.items() if place[: len(path)] == path or path[: len(place)] == place), None)
         where = f"--set {asked}" if asked else f"{self.source}:{line}" if line else self.source

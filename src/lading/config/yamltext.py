@@ -42,13 +42,19 @@ class Marked:
 
     value: Any
     lines: dict[Path, int] = field(default_factory=dict)
+    problems: list[tuple[int, str]] = field(default_factory=list)
+    """Line and sentence of what is wrong with it as a document, such as a key that is there twice; the first of them counts."""
+    lost: set[Path] = field(default_factory=set)
+    """Where a value could not be had: nothing more is to be said about it."""
 
 
 def parse(text: str, source: str) -> Marked:
     """The one document of a text.
 
+    Keys that are there twice, and the like, are left in `problems` for whoever says everything else that is wrong.
+
     Raises:
-        ConfigError: it is not YAML, or holds keys twice; all of those at once.
+        ConfigError: it is not YAML.
     """
     try:
         node = _Loader(text).get_single_node()
@@ -63,14 +69,19 @@ def parse(text: str, source: str) -> Marked:
         value = build.value(node, ()) if node is not None else None
     except RecursionError as error:
         raise ConfigError([f"{source}: it is nested too deeply"]) from error
-    if build.problems:
-        raise ConfigError([sentence for _, sentence in sorted(build.problems)])
-    return Marked(value, build.lines)
+    return Marked(value, build.lines, build.problems, build.lost)
 
 
 def scalar(text: str) -> Any:
-    """A value as it would be read behind a colon in a file: `3` is a number, `[a, b]` a list."""
-    return parse(text, "<value>").value
+    """A value as it would be read behind a colon in a file: `3` is a number, `[a, b]` a list.
+
+    Raises:
+        ConfigError: it is not YAML, or no plain value.
+    """
+    marked = parse(text, "<value>")
+    if marked.problems:
+        raise ConfigError([sentence for _, sentence in sorted(marked.problems)])
+    return marked.value
 
 
 class _Build:
@@ -80,11 +91,14 @@ class _Build:
         self.source = source
         self.lines: dict[Path, int] = {}
         self.problems: list[tuple[int, str]] = []
+        self.lost: set[Path] = set()
         self._open: set[int] = set()
         self._count = 0
 
-    def problem(self, node: yaml.Node, path: Path, sentence: str) -> None:
-        """Notes what is wrong at a node."""
+    def problem(self, node: yaml.Node, path: Path, sentence: str, *, kept: bool = False) -> None:
+        """Notes what is wrong at a node; unless a value of it is kept, nothing else is said about it."""
+        if not kept:
+            self.lost.add(path)
         line = node.start_mark.line + 1
         where = ".".join(map(str, path))
         self.problems.append((line, f"{self.source}:{line}: {where + ': ' if where else ''}{sentence}"))
@@ -146,11 +160,11 @@ class _Build:
                 continue
             key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
             if key is None or key_node.tag == _TAG + "null":
-                self.problem(key_node, path, "a key here is not a word")
+                self.problem(key_node, path, "a key here is not a word", kept=True)
                 continue
             line = key_node.start_mark.line + 1
             if key in own:
-                self.problem(key_node, (*path, key), f"the key is here twice (first in line {own[key]}); keep one")
+                self.problem(key_node, (*path, key), f"the key is here twice (first in line {own[key]}); keep one", kept=True)
                 continue
             own[key] = line
             self.lines[(*path, key)] = line
@@ -165,7 +179,7 @@ class _Build:
                 continue
             for part in child.value if isinstance(child, yaml.SequenceNode) else [child]:
                 if not isinstance(part, yaml.MappingNode):
-                    self.problem(key, path, "<< takes an alias of a map, or a list of them")
+                    self.problem(key, path, "<< takes an alias of a map, or a list of them", kept=True)
                     continue
                 before = dict(self.lines)
                 value = self.value(part, path)

@@ -262,3 +262,44 @@ def test_set_changes_one_field_and_is_recorded(tmp_path):
 def test_set_that_is_wrong(tmp_path, override, message):
     """A mistake in --set is told as one of --set, not of the file."""
     assert message in "\n".join(problems(tmp_path, GOOD, override))
+
+
+EVERY_SORT = """
+pipeline: Demo
+store: 3
+extra: 1
+stages:
+  a: {kind: script, settings: {command: [x], command: [y], comand: [z]}, needs: [b]}
+  b: {kind: script, settings: {command: !!python/tuple [x]}, needs: [a], cpu: 0}
+  c: {kind: scrpt, needs: [d], memory: 4Gb, gates: {x: 0.9}, cpus: 2}
+  d: {kind: script, settings: {command: x}, needs: [c]}
+retrain: 3
+"""
+
+
+def test_one_sort_of_mistake_hides_no_other(tmp_path):
+    """A key that is there twice, a tag, two circles, an unknown kind, wrong values and a wrong --set are all told by one loading."""
+    found = problems(tmp_path, EVERY_SORT, "stages.e.cpu=1")
+
+    expected = [
+        "--set stages.e.cpu=1: there is no stage 'e'",
+        "p.yaml:2: pipeline: value 'Demo'",
+        "p.yaml:3: store: value 3",
+        "p.yaml:4: extra: there is no such key",
+        "p.yaml:6: stages.a.settings.command: the key is here twice",
+        "p.yaml:6: stages.a.settings.comand: there is no such key; did you mean 'command'?",
+        "p.yaml:6: stages.a.needs: stages need each other in a circle: a → b → a",
+        "p.yaml:7: stages.b.settings.command: the tag",
+        "p.yaml:7: stages.b.cpu: value 0",
+        "p.yaml:8: stages.c.kind: value 'scrpt'",
+        "p.yaml:8: stages.c.memory: value '4Gb'",
+        "p.yaml:8: stages.c.gates.x: value 0.9",
+        "p.yaml:8: stages.c.cpus: there is no such key; did you mean 'cpu'?",
+        "p.yaml:8: stages.c.needs: stages need each other in a circle: c → d → c",
+        "p.yaml:9: stages.d.settings.command: value 'x'",
+        "p.yaml:10: retrain: value 3",
+    ]
+    missing = [text for text in expected if not any(problem.startswith(text) for problem in found)]
+    assert not missing, found
+    assert len(found) == len(expected), found
+    assert [problem.partition(": ")[0] for problem in found] == [text.partition(": ")[0] for text in expected]
