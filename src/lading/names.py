@@ -164,6 +164,16 @@ def decision(check: str, tick: str) -> str:
     return f"retrain/{check}/{tick}.json"
 
 
+def launches(check: str) -> str:
+    """The prefix of a check's numbered launches."""
+    return f"retrain/{check}/launches/"
+
+
+def launch(check: str, number: int) -> str:
+    """One launch of a check: the decision that took this number."""
+    return f"{launches(check)}{number}.json"
+
+
 def job_name(kind: str, digest16: str, number: int) -> str:
     """The name of an attempt's Job; `digest16`: 16 hex digits of sha256 over store and key."""
     return f"lading-{kind}-{digest16}-{number}"

@@ -68,6 +68,23 @@ def test_two_firings_at_once_decide_and_launch_once(folder: Path) -> None:
     assert len(list(folder.glob(".lading/attempts/script/*/*/claim.json"))) == 1
 
 
+def test_ticks_at_once_launch_one_run(folder: Path) -> None:
+    """Six firings of three ticks, started together: one launches, the others wait for its run, and each of them saw it through."""
+    slow = (folder / "good.yaml").read_text().replace("exit 0", "sleep 3; exit 0")
+    (folder / "good.yaml").write_text(slow)
+    ticks = ("t1", "t2", "t3") * 2
+    line = [*COMMAND, "retrain", "check", "good.yaml", "--json", "--tick"]
+    firings = [subprocess.Popen([*line, tick], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for tick in ticks]
+    said = [process.communicate(timeout=120) for process in firings]
+
+    assert [process.returncode for process in firings] == [0] * 6, said
+    decisions = [json.loads(out) for out, _ in said]
+    acts = {decision["tick"]: decision["act"] for decision in decisions}
+    assert sorted(acts.values()) == ["launch", "wait", "wait"]
+    assert len({decision["run"] for decision in decisions}) == 1
+    assert len(runs(folder)) == len(list(folder.glob(".lading/attempts/script/*/*/claim.json"))) == 1
+
+
 def test_the_exit_code_tells_what_was_decided_and_history_shows_it(folder: Path) -> None:
     """10 launched, 0 nothing due; a failed run ends its own check with 1 at every firing, and the next tick waits: 11."""
     assert call("retrain", "check", "good.yaml", "--tick", "t1", "--exit-code").returncode == 10

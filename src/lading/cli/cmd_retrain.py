@@ -15,7 +15,7 @@ from lading.errors import NotFoundError
 from lading.names import ENV_OWNER
 
 if TYPE_CHECKING:
-    from lading.retrain.check import Decision
+    from lading.retrain.history import Decision
     from lading.store.base import Store
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Decide whether to train again.")
@@ -90,7 +90,7 @@ def _drive(asked: Pipeline, place: "Store", run: str, backend: str) -> None:
 
 def _code(place: "Store", decision: "Decision") -> Exit:
     """How the decision's run ended, at whichever firing that is seen; a run that goes on elsewhere is no failure."""
-    from lading.retrain.check import state_of
+    from lading.retrain.history import state_of
 
     if decision.run is None:
         return Exit.OK
@@ -106,7 +106,7 @@ def history(
     as_json: options.Json = False,
 ) -> None:
     """Show what was decided, tick by tick, and what became of the runs that were launched."""
-    from lading.retrain.check import decisions, state_of
+    from lading.retrain.history import decisions, state_of
 
     place = store_for(store)
     found = decisions(place, check_name, last=last)

@@ -1,60 +1,32 @@
 """The check: gathers facts, decides once a tick, and at every firing makes sure of the launch that was decided."""
 
-import contextlib
 import re
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal, cast
-
-from pydantic import Field
+from typing import Any
 
 from lading import names
 from lading.canonical import sha256_of
 from lading.config.pipeline import Pipeline, Stage
 from lading.config.retrain import Retrain, parse
-from lading.errors import ConfigError, ManifestError, MissingObjectError, UserError
-from lading.frozen import Frozen
-from lading.ledger.documents import read_json
-from lading.manifest.reading import read_document
-from lading.retrain.decide import Act, decide
-from lading.retrain.triggers import Facts, Fired, Past, RunState, Volume
+from lading.errors import ConfigError, StoreError, UserError
+from lading.retrain import history
+from lading.retrain.decide import decide
+from lading.retrain.history import Decision
+from lading.retrain.triggers import Facts
 from lading.retrain.volume import volumes
 from lading.store.base import Store
 from lading.store.opening import ensure_honest
 
 ENV_TICK = "LADING_TICK"
 """The tick of a firing: in a cluster the CronJob's Job name, through the downward API; in a script stage, what a time trigger put there."""
-LOOKED_AT = 20
-"""The newest decisions that are read; each carries on what was known before, so no more is needed."""
-FORGOTTEN_S = 86400.0
-"""A launch of which nothing is in the store so long after was dropped by gc, or never came about."""
+TRIES = 20
+"""Decisions of one firing, where other ticks are faster each time."""
 _TICK = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,100}\Z")
-_ENDS: tuple[RunState, ...] = ("succeeded", "failed", "gate_failed", "cancelled")
 
 Launch = Callable[[Pipeline, str], object]
 """Makes sure that a run of the pipeline with this id is launched; called again for the same id it adopts or goes on."""
-
-
-class Decision(Frozen):
-    """One decision of a check; written if absent, so a tick decides once."""
-
-    schema_: Literal["lading/decision/v1"] = Field("lading/decision/v1", alias="schema")
-    check: str
-    tick: str
-    act: Act
-    why: str
-    run: str | None = None
-    """The run that is launched; for `wait`, the one that is waited for while it lives."""
-    fired: tuple[Fired, ...] = ()
-    volumes: dict[str, Volume] = Field(default_factory=dict)
-    last: Past | None = None
-    """The newest launch before this decision, as it was then."""
-    success: Past | None = None
-    """The newest launch before this decision that had succeeded."""
-    decided: str = ""
-    """ISO-8601, UTC, by the store's clock."""
-    nonce: str
 
 
 def tick_of(option: str | None, environ: Mapping[str, str]) -> str:
@@ -84,28 +56,14 @@ def check(store: Store, pipeline: Pipeline, tick: str, launch: Launch) -> Decisi
     retrain = _retrain_of(pipeline)
     name = retrain.check or pipeline.pipeline
     place = names.decision(name, tick_of(tick, {}))
-    decision = _read(store, place)
+    decision = history.read(store, name, tick)
     if decision is None:
         ensure_honest(store)
-        made = _decide(store, pipeline, retrain, name, tick)
-        decision = made if store.write(place, made.to_bytes(), if_absent=True) else read_document(store, place, Decision)
+        decision = _decide(store, pipeline, retrain, name, tick)
     store.write(place.removesuffix(".json") + ".md", markdown(decision).encode())
-    if decision.run is not None and state_of(store, decision.run)[0] == "live":
-        launch(_to_launch(pipeline, retrain, _origin(store, name, decision)), decision.run)
+    if decision.run is not None and history.state_of(store, decision.run)[0] == "live":
+        launch(_to_launch(pipeline, retrain, history.origin(store, name, decision)), decision.run)
     return decision
-
-
-def decisions(store: Store, name: str | None = None, *, last: int = LOOKED_AT) -> list[Decision]:
-    """The newest decisions, of one check or of all, the newest first; what is refused is left out."""
-    stats = [stat for stat in store.list(f"retrain/{name}/" if name else "retrain/") if stat.key.endswith(".json")]
-    found: list[Decision] = []
-    for stat in sorted(stats, key=lambda stat: (stat.modified, stat.key), reverse=True):
-        if len(found) == last:
-            break
-        with contextlib.suppress(ManifestError):
-            if (decision := _read(store, stat.key)) is not None:
-                found.append(decision)
-    return found
 
 
 def markdown(decision: Decision) -> str:
@@ -117,16 +75,6 @@ def markdown(decision: Decision) -> str:
     return "\n".join(lines) + "\n"
 
 
-def state_of(store: Store, run: str) -> tuple[RunState, float | None]:
-    """How a run ended, and when by the store's clock; live where it has no end, though nobody may have begun it yet."""
-    place = names.RunPlaces(run).end
-    stat = next((stat for stat in store.list(place) if stat.key == place), None)
-    if stat is None:
-        return "live", None
-    state = (read_json(store, place) or {}).get("state")
-    return (cast("RunState", state) if state in _ENDS else "failed"), stat.modified
-
-
 def _retrain_of(pipeline: Pipeline) -> Retrain:
     if not pipeline.retrain:
         raise ConfigError([f"pipeline {pipeline.pipeline} has no `retrain:`"], do="add one: retrain: {time: {every: 24h}}")
@@ -136,17 +84,22 @@ def _retrain_of(pipeline: Pipeline) -> Retrain:
     return retrain
 
 
-def _read(store: Store, place: str) -> Decision | None:
-    try:
-        return read_document(store, place, Decision)
-    except MissingObjectError:
-        return None
-
-
 def _decide(store: Store, pipeline: Pipeline, retrain: Retrain, name: str, tick: str) -> Decision:
-    """A decision that nobody has written yet."""
+    """Decides, and writes it down; a launch takes the next number first, and decides anew where another tick was faster."""
+    for _ in range(TRIES):
+        number = history.settle(store, name) + 1
+        if (decided := history.read(store, name, tick)) is not None:
+            return decided
+        decision = _weigh(store, pipeline, retrain, name, tick)
+        if decision.act != "launch" or history.take(store, decision, number):
+            return history.put(store, decision)
+    raise StoreError(f"other firings of {name} launch all the time", do="fire again with the same tick")
+
+
+def _weigh(store: Store, pipeline: Pipeline, retrain: Retrain, name: str, tick: str) -> Decision:
+    """A decision by what is there now; not written yet."""
     now, there = _clock(store), volumes(pipeline)
-    last, success = _past(store, name, now)
+    last, success = history.past(store, name, now)
     facts = Facts(tick=tick, now=now, last=last, success=success, volumes=there)
     decided = decide(retrain, facts)
     at = datetime.fromtimestamp(now, UTC)
@@ -174,44 +127,6 @@ def _clock(store: Store) -> float:
     if clock is None:
         raise UserError(f"the store {store.uri} can't say its time, so nothing can be decided by it")
     return float(clock())
-
-
-def _past(store: Store, name: str, now: float) -> tuple[Past | None, Past | None]:
-    """The newest launch of a check, and the newest that succeeded: from the newest decisions, each of which carries what was known then."""
-    known: dict[str, Past] = {}
-    stats = [stat for stat in store.list(f"retrain/{name}/") if stat.key.endswith(".json")]
-    for stat in sorted(stats, key=lambda stat: (stat.modified, stat.key))[-LOOKED_AT:]:
-        if (decision := _read(store, stat.key)) is None:
-            continue
-        for past in (decision.success, decision.last):
-            if past is not None and (past.run not in known or past.state != "live"):
-                known[past.run] = past
-        if decision.act == "launch" and decision.run is not None:
-            known.setdefault(
-                decision.run, Past(tick=decision.tick, run=decision.run, decided=stat.modified, state="live", volumes=decision.volumes)
-            )
-    pasts = sorted((_as_now(store, past, now) for past in known.values()), key=lambda past: (past.decided, past.run))
-    return (pasts[-1] if pasts else None), next((past for past in reversed(pasts) if past.state == "succeeded"), None)
-
-
-def _as_now(store: Store, past: Past, now: float) -> Past:
-    """A launched run as it is now. What has ended stays so, also when gc has dropped the run since."""
-    if past.state != "live":
-        return past
-    state, ended = state_of(store, past.run)
-    if state == "live" and now - past.decided > FORGOTTEN_S and not any(True for _ in store.list(names.RunPlaces(past.run).prefix)):
-        return past.but(state="failed", ended=past.decided)
-    return past.but(state=state, ended=ended)
-
-
-def _origin(store: Store, name: str, decision: Decision) -> Decision:
-    """The decision that launched the run: another firing may only make sure of it."""
-    if decision.act == "launch":
-        return decision
-    for stat in store.list(f"retrain/{name}/"):
-        if stat.key.endswith(".json") and (found := _read(store, stat.key)) and found.act == "launch" and found.run == decision.run:
-            return found
-    return decision
 
 
 def _to_launch(pipeline: Pipeline, retrain: Retrain, decision: Decision) -> Pipeline:
