@@ -4,6 +4,7 @@ Works in a notebook: nothing needs an event loop or a `__main__` guard, and an i
 """
 
 import contextlib
+import difflib
 import os
 import sys
 import threading
@@ -11,16 +12,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from lading.config.pipeline import Pipeline as PipelineFile
-from lading.errors import CancelledError, GateFailedError, LadingError, NotFoundError, StageFailedError
-from lading.ledger.artifacts import chosen, fetch_one
-from lading.ledger.documents import in_order, manifest_of, pipeline_of, read_json, record_of, verdict_of
-from lading.manifest.model import Manifest
+from lading.errors import CancelledError, GateFailedError, LadingError, NoSuchStageError, StageFailedError
+from lading.ledger.documents import in_order, pipeline_of, read_json, record_of, verdict_of
 from lading.names import RunPlaces
+from lading.results import StageResult
 from lading.store.base import Store
 
 TICK_S = 0.25
@@ -31,12 +30,20 @@ PAGE_SHARE = 20
 Record = dict[str, Any]
 
 
-def open_store_for(pipeline: PipelineFile | None, uri: str | None) -> Store:
-    """The store that the argument, LADING_STORE, the pipeline or the default names."""
-    from lading.config.location import store_uri
-    from lading.store.opening import open_store
+def open_store_for(pipeline: PipelineFile | None, uri: Path | str | None) -> Store:
+    """The store that the argument, LADING_STORE, the pipeline or the default names.
 
-    return open_store(store_uri(pipeline, uri, os.environ))
+    Raises:
+        UserError: it can be none.
+    """
+    from lading.store.opening import open_chosen
+
+    return open_chosen(pipeline, str(uri) if uri else None, os.environ)
+
+
+def _several(names: Sequence[str] | str) -> tuple[str, ...]:
+    """One name that was given as it is means a list of one."""
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 class Following:
@@ -214,7 +221,7 @@ def live_record(store: Store, run: str) -> Record:
     return data
 
 
-def load(path: Path | str, *, overrides: Sequence[str] = ()) -> "Pipeline":
+def load(path: Path | str, *, overrides: Sequence[str] | str = ()) -> "Pipeline":
     """The pipeline in a file.
 
     Args:
@@ -234,11 +241,11 @@ class Pipeline:
     file: PipelineFile
 
     @classmethod
-    def load(cls, path: Path | str, *, overrides: Sequence[str] = ()) -> "Pipeline":
+    def load(cls, path: Path | str, *, overrides: Sequence[str] | str = ()) -> "Pipeline":
         """The pipeline in a file; see `lading.load`."""
         from lading.config.loader import load as load_file
 
-        return cls(load_file(path, overrides=tuple(overrides)))
+        return cls(load_file(path, overrides=_several(overrides)))
 
     @classmethod
     def from_data(cls, data: dict[str, Any], *, folder: Path | str = ".") -> "Pipeline":
@@ -257,20 +264,27 @@ class Pipeline:
         """The names of its stages, needs first."""
         return tuple(self.file.stages)
 
-    def plan(self, *, store: str | None = None, force: Sequence[str] = (), only: Sequence[str] = (), until: str | None = None) -> Any:
+    def plan(
+        self,
+        *,
+        store: Path | str | None = None,
+        force: Sequence[str] | str = (),
+        only: Sequence[str] | str = (),
+        until: str | None = None,
+    ) -> Any:
         """What a run would do, and why; writes nothing."""
         from lading.plan.build import build
 
         place = open_store_for(self.file, store)
-        return build(self.file, place, force=tuple(force), only=tuple(only), until=until)
+        return build(self.file, place, force=_several(force), only=_several(only), until=until)
 
     def run(
         self,
         *,
-        store: str | None = None,
+        store: Path | str | None = None,
         run: str | None = None,
-        force: Sequence[str] = (),
-        only: Sequence[str] = (),
+        force: Sequence[str] | str = (),
+        only: Sequence[str] | str = (),
         until: str | None = None,
         check: bool = True,
     ) -> "Run":
@@ -290,7 +304,7 @@ class Pipeline:
             CancelledError: it was interrupted or cancelled.
         """
         place = open_store_for(self.file, store)
-        record = drive(self.file, place, run=run, force=force, only=only, until=until)
+        record = drive(self.file, place, run=run, force=_several(force), only=_several(only), until=until)
         write_page(place, record)
         finished = Run(place, record)
         if check:
@@ -303,91 +317,6 @@ class Pipeline:
         return pipeline_html(self.file.to_data())
 
 
-@dataclass(frozen=True)
-class ArtifactHandle:
-    """One artifact of a stage."""
-
-    store: Store
-    manifest: Manifest
-    name: str
-
-    @property
-    def size(self) -> int:
-        """Bytes."""
-        return self.manifest.artifacts[self.name].size
-
-    @property
-    def sha256(self) -> str:
-        """The digest that the manifest promises."""
-        return self.manifest.artifacts[self.name].sha256
-
-    def path(self, destination: Path | str | None = None) -> Path:
-        """A local file with the artifact's bytes, checked: at `destination`, or in a cache that is checked by digest as well."""
-        return fetch_one(self.store, self.manifest, self.name, Path(destination) if destination else self._cached())
-
-    def _cached(self) -> Path:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        return base / "lading" / "artifacts" / self.sha256 / Path(self.name).name
-
-    def read(self) -> bytes:
-        """The bytes, checked."""
-        return self.path().read_bytes()
-
-
-class StageResult:
-    """One stage of a run: how it ended, and what it made."""
-
-    def __init__(self, store: Store, run: str, name: str, record: Mapping[str, Any]) -> None:
-        self._store, self.run, self.name, self.record = store, run, name, record
-
-    @property
-    def state(self) -> str:
-        """How it ended: hit, succeeded, gate_failed, failed, skipped or cancelled."""
-        return str(self.record.get("state", ""))
-
-    @property
-    def gates(self) -> list[dict[str, Any]]:
-        """Each gate as it was judged."""
-        return list(self.record.get("gates") or ())
-
-    @cached_property
-    def manifest(self) -> Manifest:
-        """What it handed on.
-
-        Raises:
-            NotFoundError: it has no result.
-        """
-        found = manifest_of(self._store, self.record)
-        if found is None:
-            raise NotFoundError(f"{self.name} has no result in run {self.run}: it is {self.state}", do=f"lading status {self.run}")
-        return found[1]
-
-    @property
-    def measurements(self) -> dict[str, float | None]:
-        """Name to number."""
-        return dict(self.manifest.measurements)
-
-    @property
-    def artifacts(self) -> tuple[str, ...]:
-        """The names of what it made."""
-        return tuple(sorted(self.manifest.artifacts))
-
-    def artifact(self, name: str) -> ArtifactHandle:
-        """An artifact by its name, or by an unmistakable part of it: `onnx` for `model.onnx`.
-
-        Raises:
-            NotFoundError: none, or several, are meant.
-        """
-        known = self.manifest.artifacts
-        parts = [one for one in known if name in Path(one).name.split(".")] if name not in known else [name]
-        if len(parts) > 1:
-            raise NotFoundError(f"{name!r} may be {' or '.join(sorted(parts))}", do="name one of them in full")
-        return ArtifactHandle(self._store, self.manifest, parts[0] if parts else next(iter(chosen(self.manifest, name))))
-
-    def __repr__(self) -> str:
-        return f"<stage {self.name}: {self.state}>"
-
-
 class Run(Mapping[str, StageResult]):
     """A run: its stages by name."""
 
@@ -395,7 +324,7 @@ class Run(Mapping[str, StageResult]):
         self.store, self.record = store, record
 
     @classmethod
-    def open(cls, run: str = "last", *, store: str | None = None) -> "Run":
+    def open(cls, run: str = "last", *, store: Path | str | None = None) -> "Run":
         """A run that is in the store already, by its id, the beginning of one, or `last`."""
         from lading.ledger.runs import find_run
 
@@ -435,7 +364,17 @@ class Run(Mapping[str, StageResult]):
         return self
 
     def __getitem__(self, name: str) -> StageResult:
-        return StageResult(self.store, self.id, name, self.record["stages"][name])
+        """A stage by its name.
+
+        Raises:
+            NoSuchStageError: a KeyError that names the stages there are.
+        """
+        stages = self.record["stages"]
+        if name not in stages:
+            close = difflib.get_close_matches(str(name), stages, n=1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            raise NoSuchStageError(f"run {self.id} has no stage {name!r}", do=f"{hint}it has: {', '.join(stages) or 'none'}")
+        return StageResult(self.store, self.id, name, stages[name])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.record["stages"])

@@ -45,6 +45,10 @@ class NotFoundError(UserError):
     """A run, a stage, an artifact or a file that was named is not there."""
 
 
+class NoSuchStageError(NotFoundError, KeyError):
+    """A run has no stage of this name; a KeyError too, since a run is a mapping of its stages."""
+
+
 class StoreError(LadingError):
     """The store is out of reach, refuses, or is not honest about conditions."""
 

@@ -1,5 +1,6 @@
 """Stores that are wrong, foreign or newer: what the command line says, and what it leaves alone."""
 
+import ctypes
 import subprocess
 import sys
 from pathlib import Path
@@ -48,10 +49,47 @@ def test_a_store_that_is_a_file_is_named_as_that(folder: Path, verb: str) -> Non
     assert Path("afile").read_text() == "mine"
 
 
+@pytest.mark.parametrize("verb", ["plan", "run", "status", "doctor"])
+def test_a_store_below_a_file(folder: Path, verb: str) -> None:
+    """A folder that can't be there because one above it is a file: exit code 2, and which file it is."""
+    Path("afile").write_text("mine")
+    ended = call(verb, *(["p.yaml"] if verb in ("plan", "run") else []), "--store", "afile/store")
+
+    assert ended.returncode == 2
+    assert f"afile/store can't be there: {folder}/afile is a file" in ended.stderr
+
+
 def test_a_store_where_nothing_can_be_made(folder: Path) -> None:
-    """A folder that can't be made: exit code 2 or 4, the store and why, no traceback."""
+    """A folder that can't be made: exit code 2, the store, why, where to look and what else to name; no traceback."""
     ended = call("run", "p.yaml", "--store", "/proc/nowhere")
 
-    assert ended.returncode in (2, 4)
-    assert "/proc/nowhere: No such file or directory" in ended.stderr
+    assert ended.returncode == 2
+    assert "the store's folder /proc/nowhere can't be made: No such file or directory" in ended.stderr
+    assert "ls -ld /proc; or name another: --store" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def without_override(*line: str) -> subprocess.CompletedProcess[str]:
+    """The command line as one whom permissions bind: root, too, once it has let go of the capability."""
+
+    def bound() -> None:
+        ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)  # PR_CAPBSET_DROP, CAP_DAC_OVERRIDE
+
+    command = [sys.executable, "-c", "from lading.cli.app import main; main()", *line]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, preexec_fn=bound)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's own")
+def test_a_store_that_may_not_be_written(folder: Path) -> None:
+    """A read-only folder, and one above a store that is not there yet: exit code 2, the folder, and the command that shows why."""
+    Path("closed").mkdir(mode=0o555)
+
+    made = without_override("run", "p.yaml", "--store", "closed/store")
+    assert made.returncode == 2, made.stderr
+    assert f"the store's folder {folder}/closed/store can't be made: Permission denied" in made.stderr
+    assert f"ls -ld {folder}/closed; or name another" in made.stderr
+
+    written = without_override("run", "p.yaml", "--store", "closed")
+    assert written.returncode == 2, written.stderr
+    assert f"in {folder}/closed: Permission denied" in written.stderr
+    assert f"ls -ld {folder}/closed" in written.stderr

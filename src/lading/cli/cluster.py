@@ -13,7 +13,7 @@ from lading.launch.context import new_run_id
 from lading.manifest.model import InputRef
 from lading.plan.job import JobSpec
 from lading.plan.resolve import named, resolve
-from lading.store.opening import ensure_honest, open_store
+from lading.store.opening import ensure_honest, open_chosen
 
 Object = dict[str, Any]
 ZEROS = "0" * 64
@@ -28,7 +28,7 @@ def rendered(pipeline: Pipeline, store: str | None, run: str | None) -> list[Obj
     cluster = Cluster.model_validate(pipeline.kubernetes)
     uri = _pods_store(pipeline, store, cluster)
     if named(pipeline) != pipeline.but(folder=""):
-        place = open_store(store_uri(pipeline, store, os.environ))
+        place = open_chosen(pipeline, store, os.environ)
         ensure_honest(place)
         pipeline = resolve(pipeline, place)
     else:

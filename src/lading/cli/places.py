@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lading.errors import NotFoundError, UserError
+from lading.errors import NotFoundError
 
 if TYPE_CHECKING:
     from lading.config.pipeline import Pipeline
@@ -15,13 +15,9 @@ if TYPE_CHECKING:
 
 def store_for(option: str | None, pipeline: "Pipeline | None" = None) -> "Store":
     """The store that --store, LADING_STORE, the pipeline or the default names."""
-    from lading.config.location import store_uri
-    from lading.store.opening import open_store
+    from lading.store.opening import open_chosen
 
-    uri = store_uri(pipeline, option, os.environ)
-    if Path(uri.removeprefix("file://")).is_file():
-        raise UserError(f"{uri} is a file, and a store is a folder", do="name another: --store, LADING_STORE, or `store:` in the pipeline")
-    return open_store(uri)
+    return open_chosen(pipeline, option, os.environ)
 
 
 def load(file: Path, overrides: Sequence[str] | None = None) -> "Pipeline":

@@ -61,7 +61,9 @@ def from_data(data: Mapping[str, Any], *, folder: Path | str, source: str = "<da
     Raises:
         ConfigError: everything that is wrong with it.
     """
-    return _load(Marked(deepcopy(dict(data))), folder=Path(folder), source=source, overrides=overrides)
+    return _load(
+        Marked(deepcopy(dict(data)) if isinstance(data, Mapping) else data), folder=Path(folder), source=source, overrides=overrides
+    )
 
 
 def _load(marked: Marked, *, folder: Path, source: str, overrides: Sequence[str]) -> Pipeline:

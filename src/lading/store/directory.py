@@ -138,7 +138,12 @@ class DirectoryStore:
     def _temp(self) -> Iterator[str]:
         """A fresh name in the same file system; what is left of it goes with the block."""
         folder = f"{self._root}/{TEMP}"
-        os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+        try:
+            os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+        except OSError as error:
+            if error.errno in FULL or os.path.isdir(self._root):  # noqa: PTH112
+                raise
+            raise self._not_made(error) from error
         path = f"{folder}/{os.getpid()}-{secrets.token_hex(8)}"
         try:
             yield path
@@ -207,6 +212,16 @@ class DirectoryStore:
             while len(folder) > len(self._root):
                 os.rmdir(folder)  # noqa: PTH106
                 folder = os.path.dirname(folder)  # noqa: PTH120
+
+    def _not_made(self, error: OSError) -> LadingError:
+        """Why there is no folder to write to: only a person can mend that."""
+        above = os.path.dirname(self._root)  # noqa: PTH120
+        while not os.path.lexists(above):
+            above = os.path.dirname(above)  # noqa: PTH120
+        return StoreDeniedError(
+            f"the store's folder {self._root} can't be made: {error.strerror or error}",
+            do=f"ls -ld {above}; or name another: --store, LADING_STORE, or `store:` in the pipeline",
+        )
 
     @contextmanager
     def _errors(self, act: str, key: str | None = None) -> Iterator[None]:

@@ -1,18 +1,40 @@
 """From an address to a store; boto3 is imported only for one that needs it."""
 
+import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from lading.config.location import store_uri
+from lading.config.pipeline import Pipeline
 from lading.errors import UserError
 from lading.store.base import Store
 from lading.store.directory import DirectoryStore
 from lading.store.probe import ensure_honest
 
-__all__ = ["ensure_honest", "open_store"]
+__all__ = ["ensure_honest", "open_chosen", "open_store"]
 
 _BUCKET = re.compile(r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
 _FORMS = "a store is a folder, file:///folder, or s3://bucket/prefix"
+
+
+def open_chosen(pipeline: Pipeline | None, option: str | None, environ: Mapping[str, str]) -> Store:
+    """The store that a person chose: by option, by environment, in the pipeline, or by saying nothing.
+
+    Raises:
+        UserError: the address is none that lading knows, or a folder can't be there because a file is.
+    """
+    store = open_store(store_uri(pipeline, option, environ))
+    if "://" not in store.uri:
+        there = next((place for place in (Path(store.uri), *Path(store.uri).parents) if os.path.lexists(place)), Path("/"))
+        if not os.path.isdir(there):  # noqa: PTH112 - Path.is_dir raises where a folder above may not be looked into
+            what = "is" if str(there) == store.uri else f"can't be there: {there} is"
+            raise UserError(
+                f"{store.uri} {what} a file, and a store is a folder",
+                do="name another: --store, LADING_STORE, or `store:` in the pipeline",
+            )
+    return store
 
 
 def open_store(uri: str) -> Store:
