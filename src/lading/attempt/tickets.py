@@ -67,12 +67,18 @@ def offer(store: Store, ticket: Ticket) -> None:
     store.write(names.ticket(ticket.platform, ticket.id), ticket.to_bytes(), if_absent=True)
 
 
+def attempt_of(name: str) -> AttemptId | None:
+    """The attempt that a ticket's file name names."""
+    match = _NAME.match(name)
+    return AttemptId(match[1], match[2], int(match[3])) if match else None
+
+
 def offered(store: Store, platform: str) -> Iterator[Offered]:
     """Every ticket of a platform, in the order of their names, by one LIST."""
     prefix = f"tickets/{platform}/"
     for stat in store.list(prefix):
-        if match := _NAME.match(stat.key[len(prefix) :]):
-            yield Offered(AttemptId(match[1], match[2], int(match[3])), platform, stat.modified)
+        if attempt := attempt_of(stat.key[len(prefix) :]):
+            yield Offered(attempt, platform, stat.modified)
 
 
 def read_ticket(store: Store, platform: str, attempt: AttemptId) -> Ticket | None:

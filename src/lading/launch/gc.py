@@ -47,6 +47,16 @@ class AttemptFact:
 
 
 @dataclass(frozen=True, slots=True)
+class TicketFact:
+    """An attempt that waits for a runner."""
+
+    attempt: AttemptId
+    run: str | None
+    """Whose; None: the ticket is refused."""
+    stat: Stat
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What a survey of a store found; times are the store's own."""
 
@@ -61,6 +71,9 @@ class Facts:
     """User files by their sha256."""
     scraps: tuple[Stat, ...] = ()
     """What probes left."""
+    tickets: tuple[TicketFact, ...] = ()
+    runners: tuple[Stat, ...] = ()
+    """What runners said of themselves; a runner that lives says it again every few seconds."""
     leftovers: tuple[Leftover, ...] = ()
 
 
@@ -83,6 +96,7 @@ class Decision:
     attempts: Mapping[AttemptId, tuple[Stat, ...]] = field(default_factory=dict)
     files: tuple[Stat, ...] = ()
     scraps: tuple[Stat, ...] = ()
+    """Small things that nobody waits for: of probes, void tickets, the last words of runners that are gone."""
     leftovers: tuple[Leftover, ...] = ()
 
     @property
@@ -118,7 +132,11 @@ def decide(facts: Facts, policy: Policy) -> Decision:
         voids=tuple(_voids(facts, reached, old)),
         attempts=_bytes(facts, reached, held, aged=aged, old=recent),
         files=tuple(stat for digest, stat in sorted(facts.files.items()) if digest not in mentioned and stat.modified < recent),
-        scraps=tuple(stat for stat in facts.scraps if stat.modified < aged),
+        scraps=(
+            *(stat for stat in facts.scraps if stat.modified < aged),
+            *(ticket.stat for ticket in facts.tickets if ticket.stat.modified < recent and _void(facts, ticket)),
+            *(stat for stat in facts.runners if stat.modified < recent),
+        ),
         leftovers=tuple(leftover for leftover in facts.leftovers if leftover.modified < aged and not _may_live(facts, leftover)),
     )
 
@@ -201,6 +219,19 @@ def _of_attempt(facts: Facts, at: AttemptId, reached: set[Node], held: set[Node]
 
 def _under(attempt: AttemptFact, at: AttemptId, *parts: str) -> tuple[Stat, ...]:
     return tuple(stat for stat in attempt.objects if stat.key.startswith(tuple(at.prefix + part for part in parts)))
+
+
+def _void(facts: Facts, ticket: TicketFact) -> bool:
+    """Whether nobody waits for it: its attempt is judged, its key has a result, its run has ended, or is no longer in the store.
+
+    Another run that waits for the same attempt offers it again.
+    """
+    at = ticket.attempt
+    records = facts.records.get((at.kind, at.key), ())
+    if facts.attempts.get(at, AttemptFact()).judged is not None or (records and isinstance(records[-1].record, Manifest)):
+        return True
+    run = facts.runs.get(ticket.run or "")
+    return ticket.run is not None and (run is None or run.finished is not None)
 
 
 def _may_live(facts: Facts, leftover: Leftover) -> bool:

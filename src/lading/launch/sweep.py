@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import cast
 
+from lading.attempt.tickets import attempt_of, read_ticket
 from lading.errors import LadingError, ManifestError, MissingObjectError, NewerFormatError, StoreError
-from lading.launch.gc import REASON, AttemptFact, Decision, Facts, Node, Policy, RecordFact, RunFact, decide
+from lading.launch.gc import REASON, AttemptFact, Decision, Facts, Node, Policy, RecordFact, RunFact, TicketFact, decide
 from lading.manifest.handoff import number_of, read_record, void
 from lading.names import AttemptId, RunPlaces
 from lading.store.base import Stat, Store, Upkeep
@@ -52,6 +53,7 @@ def survey(store: Store) -> Facts:
     with ThreadPoolExecutor(READERS, thread_name_prefix="survey") as pool:
         records = list(pool.map(lambda stat: _record(store, stat), groups.get("manifests", ())))
         runs = list(pool.map(lambda pair: _run(store, *pair), _by_part(groups.get("runs", ()), 2)))
+        tickets = list(pool.map(lambda stat: _ticket(store, stat), groups.get("tickets", ())))
         champions = list(pool.map(lambda stat: _mentions(store, stat.key), _kept_champions(groups.get("champions", ()))))
     by_node: dict[Node, list[RecordFact]] = {}
     for found in records:
@@ -65,12 +67,18 @@ def survey(store: Store) -> Facts:
         champions=frozenset().union(*champions),
         files={stat.key.removeprefix("files/"): stat for stat in groups.get("files", ())},
         scraps=tuple(groups.get("probe", ())),
+        tickets=tuple(ticket for ticket in tickets if ticket is not None),
+        runners=tuple(groups.get("runners", ())),
         leftovers=tuple(upkeep.leftovers(now)),
     )
 
 
 def act(store: Store, decision: Decision, *, say: Callable[[str], None] = lambda _: None) -> None:
-    """Does it: a run's own end goes last, so that one that was half removed is still seen as finished; voids before any bytes."""
+    """Does it: a run's own end goes last, so that one that was half removed is still seen as finished; voids before any bytes.
+
+    Tickets go before the runs whose end makes them void.
+    """
+    store.delete(stat.key for stat in decision.scraps)
     for run in decision.runs:
         end = RunPlaces(run.run).end
         store.delete(stat.key for stat in run.objects if stat.key != end)
@@ -84,7 +92,6 @@ def act(store: Store, decision: Decision, *, say: Callable[[str], None] = lambda
         store.delete(stat.key for stat in stats)
     if decision.files:
         _delete_files(store, decision, say)
-    store.delete(stat.key for stat in decision.scraps)
     for leftover in decision.leftovers:
         cast(Upkeep, store).end(leftover)
 
@@ -126,6 +133,19 @@ def _record(store: Store, stat: Stat) -> tuple[Node, RecordFact] | None:
         raise  # what it refers to can't be told, so nothing here may be deleted
     except LadingError:
         return node, RecordFact(n, None, stat.modified)
+
+
+def _ticket(store: Store, stat: Stat) -> TicketFact | None:
+    """One ticket; none where it was withdrawn since, or is no ticket at all."""
+    _, platform, name = [*stat.key.split("/", 2), "", ""][:3]
+    attempt = attempt_of(name)
+    if attempt is None:
+        return None
+    try:
+        ticket = read_ticket(store, platform, attempt)
+    except ManifestError:
+        return TicketFact(attempt, None, stat)
+    return TicketFact(attempt, str(ticket.job.get("run", "")), stat) if ticket else None
 
 
 def _run(store: Store, prefix: str, stats: tuple[Stat, ...]) -> RunFact:

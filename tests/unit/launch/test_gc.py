@@ -8,6 +8,7 @@ import pytest
 from hypothesis import strategies as st
 
 from lading import names
+from lading.attempt import tickets
 from lading.canonical import canonical_json, sha256_of
 from lading.launch import sweep
 from lading.launch.gc import AttemptFact, Decision, Facts, Policy, RecordFact, RunFact, decide
@@ -307,3 +308,33 @@ def test_champions_hold_their_lineage(store: DirectoryStore) -> None:
 
     store.write("champions/m/production/4.json", b"{}", if_absent=True)
     assert [node[1] for node, _ in decide(sweep.survey(store), Policy(-1.0, 0, -1.0)).voids] == sorted([key("data"), key("train")])
+
+
+def test_tickets_and_runners_of_old_go(store: DirectoryStore) -> None:
+    """A ticket goes when it is old and its attempt is judged, its key has a result, its run has ended or is gone; else it stays, as does
+    one that another version of lading wrote. What runners said of themselves goes when it is old."""
+    waits = {"judged": "open", "data": "open", "ended": "old", "gone": "never", "waits": "open", "kept": "open"}
+    store.write(RunPlaces("open").plan, b"{}")
+    store.write(at("judged").verdict, b"{}")
+    for name, run_ in waits.items():
+        tickets.offer(store, tickets.Ticket(platform="any", kind="train", key=key(name), attempt=1, job={"run": run_}))
+    store.write(names.ticket("macos", at("strange")), b'{"schema": "lading/ticket/v9"}')
+    store.write(names.runner("mac"), b"{}")
+    young = decide(sweep.survey(store), Policy(older_than_s=3600, keep_last=9, grace_s=0))
+    assert young.scraps == ()
+
+    gone = decide(sweep.survey(store), Policy(older_than_s=-1, keep_last=9, grace_s=-1))
+    assert {stat.key for stat in gone.scraps} == {
+        names.runner("mac"),
+        *(names.ticket("any", at(name)) for name in ("judged", "data", "ended", "gone")),
+    }
+    sweep.act(store, gone)
+    assert {one.id for one in tickets.offered(store, "any")} == {at("waits"), at("kept")}
+    assert [stat.key for stat in store.list("tickets/macos/")] == [names.ticket("macos", at("strange"))]
+
+
+def test_what_a_runner_says_meanwhile_stays(store: DirectoryStore) -> None:
+    """A grace of an hour holds whatever the limit: --older-than 0s takes no word away from a runner that lives."""
+    store.write(names.runner("mac"), b"{}")
+
+    assert decide(sweep.survey(store), Policy(older_than_s=0)).scraps == ()
