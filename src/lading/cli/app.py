@@ -1,5 +1,6 @@
 """The command `lading`: a table of verbs, imported when chosen, and the one place where errors are shown."""
 
+import difflib
 import gc
 import os
 import sys
@@ -14,7 +15,7 @@ import typer.core
 import typer.main
 
 from lading.codes import Exit
-from lading.errors import CancelledError, LadingError
+from lading.errors import CancelledError, LadingError, NotFoundError, UserError
 
 
 class Verb(NamedTuple):
@@ -66,8 +67,44 @@ def _there(verb: Verb) -> bool:
     return (Path(__file__).parent / f"{verb.module}.py").exists()
 
 
+_UsageError: Any = typer.BadParameter.__base__
+"""What the parser raises; typer keeps a click of its own, and does not name it."""
+_SHOWS_HELP = "NoArgsIsHelpError"
+
+
+def _usage(error: Any) -> UserError:
+    """The parser's complaint as an error of ours."""
+    told = str(error.format_message())
+    if option := getattr(error, "option_name", ""):
+        near = sorted(getattr(error, "possibilities", None) or ())
+        told = f"there is no option {option}" + (f"; did you mean {' or '.join(near)}?" if near else "")
+    path = error.ctx.command_path if error.ctx else "lading"
+    return UserError(told[:1].lower() + told[1:].rstrip("."), do=f"{path} -h says what it takes")
+
+
 class LazyGroup(typer.core.TyperGroup):
-    """Imports the module of a command only when that command is asked for."""
+    """Imports the module of a command only when that command is asked for; what the parser refuses is shown like any other error."""
+
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        """Parses what stands before the verb."""
+        try:
+            return super().make_context(*args, **options)
+        except _UsageError as error:
+            if type(error).__name__ == _SHOWS_HELP:
+                raise
+            raise _usage(error) from None
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The verb's command.
+
+        Raises:
+            NotFoundError: there is no such verb; with the nearest.
+        """
+        if args and self.get_command(ctx, args[0]) is None:
+            close = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1, cutoff=0.5)
+            hint = f"did you mean 'lading {close[0]}'? " if close else ""
+            raise NotFoundError(f"lading has no command {args[0]!r}", do=f"{hint}lading -h lists what there is")
+        return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - click's signature
         """The verbs, in the order of the table."""
@@ -87,9 +124,13 @@ class LazyGroup(typer.core.TyperGroup):
         return command
 
     def invoke(self, ctx: Any) -> Any:
-        """Runs the command; Ctrl-C becomes an error of ours, shown like the others."""
+        """Runs the command; Ctrl-C, and what its parser refuses, become errors of ours, shown like the others."""
         try:
             return super().invoke(ctx)
+        except _UsageError as error:
+            if type(error).__name__ == _SHOWS_HELP:
+                raise
+            raise _usage(error) from None
         except KeyboardInterrupt:
             raise CancelledError("stopped by Ctrl-C") from None
 

@@ -100,12 +100,35 @@ def test_a_wrong_name_is_told_the_nearest(lading: Any, store: DirectoryStore, li
     assert ended.code == 2
 
 
-def test_an_unknown_verb_is_a_usage_error(lading: Any) -> None:
-    """As the command's own parser says it."""
-    ended = lading("pln")
+@pytest.mark.parametrize(
+    ("line", "said", "do"),
+    [
+        (["pln"], "lading has no command 'pln'", "did you mean 'lading plan'?"),
+        (["stauts", "last"], "lading has no command 'stauts'", "did you mean 'lading status'?"),
+        (["xyz"], "lading has no command 'xyz'", "lading -h lists what there is"),
+        (["status", "--wiat"], "there is no option --wiat; did you mean --wait?", "lading status -h says what it takes"),
+        (["--nosuch", "runs"], "there is no option --nosuch", "lading -h says what it takes"),
+        (["show", "last"], "missing argument 'STAGE'", "lading show -h"),
+        (["runs", "--last", "x"], "invalid value for '--last' / '-n'", "lading runs -h"),
+        (["retrain", "chek"], "no such command 'chek'. Did you mean 'check'?", "lading retrain -h"),
+        (["retrain", "check", "--nosuch"], "there is no option --nosuch", "lading retrain check -h"),
+    ],
+)
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_line_that_cannot_be_parsed(lading: Any, line: list[str], said: str, do: str, as_json: bool) -> None:
+    """Told as every other mistake: a sentence and what to do on stderr; with --json, one document on stdout too."""
+    ended = lading(*line, *(["--json"] if as_json else []))
 
     assert ended.code == 2
-    assert "No such command 'pln'" in ended.err
+    assert ended.err.startswith(f"error  {said}")
+    assert do in ended.err
+    if as_json:
+        error = json.loads(ended.out)["error"]
+        assert error["message"].startswith(said)
+        assert do in error["do"]
+        assert error["exit"] == 2
+    else:
+        assert ended.out == ""
 
 
 def test_json_errors_are_one_document(lading: Any) -> None:
