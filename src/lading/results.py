@@ -9,7 +9,7 @@ from typing import Any
 
 from lading.errors import NotFoundError
 from lading.ledger.artifacts import ALL, chosen, fetch, fetch_one
-from lading.ledger.documents import manifest_of
+from lading.ledger.manifests import manifest_of
 from lading.manifest.model import Artifact, Manifest
 from lading.store.base import Store
 

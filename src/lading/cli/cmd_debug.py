@@ -72,7 +72,8 @@ def job_of(store: Store, record: dict[str, Any], stage: str) -> Any:
         NotFoundError: the run has no plan any more, or a need has no result.
     """
     from lading.config.loader import from_data
-    from lading.ledger.documents import manifest_of, pipeline_of, read_json
+    from lading.ledger.documents import pipeline_of, read_json
+    from lading.ledger.manifests import manifest_of
     from lading.plan.fingerprint import fingerprint
     from lading.plan.job import JobSpec
 

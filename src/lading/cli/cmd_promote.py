@@ -22,7 +22,7 @@ def command(
 ) -> None:
     """Make the bundle of a run that succeeded the model in use; fails if somebody promoted another meanwhile."""
     from lading.launch.promotion import current, promote
-    from lading.ledger.documents import manifest_of
+    from lading.ledger.manifests import manifest_of
 
     place = store_for(store)
     record = view(place, find_run(place, run))

@@ -61,7 +61,7 @@ def result_of_stage(store: Store, run: str, name: str, stage: dict[str, Any]) ->
     Raises:
         NotFoundError: it has none.
     """
-    from lading.ledger.documents import manifest_of
+    from lading.ledger.manifests import manifest_of
 
     found = manifest_of(store, stage)
     if found is None:

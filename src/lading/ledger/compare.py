@@ -6,6 +6,7 @@ from typing import Any
 
 from lading import names
 from lading.ledger.documents import pipeline_of, read_json, record_of
+from lading.ledger.manifests import Manifests
 from lading.ledger.runs import measurements
 from lading.store.base import Store
 
@@ -44,12 +45,12 @@ class Comparison:
 
 def compare(store: Store, a: str, b: str) -> Comparison:
     """What differs between two runs of a store; `a` is the one before."""
-    first, second = record_of(store, a), record_of(store, b)
+    first, second, manifests = record_of(store, a), record_of(store, b), Manifests(store)
     return compare_records(
         first,
         second,
         settings=(_settings(store, a), _settings(store, b)),
-        numbers=(measurements(store, first), measurements(store, second)),
+        numbers=(measurements(manifests, first), measurements(manifests, second)),
     )
 
 

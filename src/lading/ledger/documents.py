@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lading import names
-from lading.errors import LadingError, MissingObjectError
-from lading.manifest.handoff import number_of, read_record
+from lading.errors import MissingObjectError
 from lading.manifest.model import Manifest
 from lading.names import AttemptId
 from lading.store.base import Store
@@ -63,26 +62,6 @@ def _mapping(value: Any) -> dict[str, Any]:
 def pipeline_of(plan: Mapping[str, Any]) -> dict[str, Any]:
     """The resolved pipeline in a plan.json."""
     return _mapping(plan.get("pipeline"))
-
-
-def manifest_of(store: Store, stage: Mapping[str, Any]) -> tuple[int, Manifest] | None:
-    """The manifest that a stage of a record used: that of its attempt where the record names one, else the newest."""
-    kind, key = str(stage.get("kind") or ""), str(stage.get("key") or "")
-    if not kind or not key:
-        return None
-    prefix = names.manifests(kind, key)
-    newest: tuple[int, Manifest] | None = None
-    try:
-        numbers = sorted((number_of(stat.key[len(prefix) :]) for stat in store.list(prefix)), reverse=True)
-        for number in filter(None, numbers):
-            record = read_record(store, kind, key, number)
-            if isinstance(record, Manifest):
-                newest = newest or (number, record)
-                if stage.get("attempt") in {None, record.attempt}:
-                    return number, record
-    except LadingError:
-        return newest
-    return newest
 
 
 def artifact_json(store: Store, manifest: Manifest, name: str) -> dict[str, Any] | None:

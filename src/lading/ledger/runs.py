@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lading.errors import NotFoundError, UserError
-from lading.ledger.documents import manifest_of, record_of
+from lading.ledger.documents import record_of
+from lading.ledger.manifests import Manifests
 from lading.store.base import Store
 
 
@@ -69,11 +70,13 @@ def runs(store: Store, *, last: int | None = None, pipeline: str | None = None) 
     return found
 
 
-def measurements(store: Store, record: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
+def measurements(manifests: Manifests, record: Mapping[str, Any]) -> dict[str, dict[str, float | None]]:
     """Stage to measurements, of every stage of a run that has a result."""
     found: dict[str, dict[str, float | None]] = {}
-    for name, stage in (record.get("stages") or {}).items():
-        if (standing := manifest_of(store, stage)) is not None:
+    stages = record.get("stages") or {}
+    manifests.fetch(stages.values())
+    for name, stage in stages.items():
+        if (standing := manifests.of(stage)) is not None:
             found[name] = dict(standing[1].measurements)
     return found
 
@@ -85,10 +88,10 @@ def to_frame(store: Store, *, pipeline: str | None = None) -> Any:
         UserError: pandas is not installed.
     """
     pandas = _pandas()
-    rows = []
+    rows, manifests = [], Manifests(store)
     for summary in reversed(runs(store, pipeline=pipeline)):
         record = record_of(store, summary.run)
-        flat = {f"{stage}.{name}": value for stage, numbers in measurements(store, record).items() for name, value in numbers.items()}
+        flat = {f"{stage}.{name}": value for stage, numbers in measurements(manifests, record).items() for name, value in numbers.items()}
         rows.append({"run": summary.run, "pipeline": summary.pipeline, "state": summary.state, "started": summary.started, **flat})
     return pandas.DataFrame(rows).set_index("run") if rows else pandas.DataFrame()
 
@@ -103,7 +106,7 @@ def _pandas() -> Any:
 
 def run_frame(store: Store, record: Mapping[str, Any]) -> Any:
     """One row a stage of one run: state, seconds, measurements."""
-    numbers = measurements(store, record)
+    numbers = measurements(Manifests(store), record)
     rows = [
         {"stage": name, "state": stage.get("state"), "seconds": stage.get("seconds"), **numbers.get(name, {})}
         for name, stage in (record.get("stages") or {}).items()

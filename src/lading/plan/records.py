@@ -69,13 +69,23 @@ class Records:
     def _fetch(self, place: Place) -> Found:
         n, stat = self._highest[place]
         try:
-            return Found(n, read_record(cast(Store, _Kept(self.store, stat)), *place, n))  # it only reads
+            return Found(n, read_kept(self.store, stat, *place, n))
         except NewerFormatError:
             raise  # it is not broken: what would be made anew here would overrule it
         except ManifestError as error:
             return Found(n, problem=error.message)
         except MissingObjectError:  # gc was faster
             return Found(0)
+
+
+def read_kept(store: Store, stat: Stat, kind: str, key: str, n: int) -> Manifest | Void:
+    """A record that was listed, from disk where it was read before.
+
+    Raises:
+        ManifestError: it is refused.
+        MissingObjectError: there is none.
+    """
+    return read_record(cast(Store, _Kept(store, stat)), kind, key, n)  # it only reads
 
 
 @dataclass(frozen=True, slots=True)

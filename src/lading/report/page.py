@@ -7,13 +7,16 @@ from typing import Any
 from lading import names
 from lading.errors import LadingError
 from lading.ledger.compare import compare_records, flatten
-from lading.ledger.documents import artifact_json, in_order, manifest_of, pipeline_of, read_json, record_of, verdict_of
+from lading.ledger.documents import artifact_json, in_order, pipeline_of, read_json, record_of, verdict_of
+from lading.ledger.manifests import Manifests
 from lading.ledger.runs import measurements, run_ids
 from lading.manifest.model import Manifest
 from lading.report.evidence import DOCUMENTS, blocks
 from lading.report.graph import draw
 from lading.store.base import Store
 
+MADE = {"hit", "succeeded", "gate_failed"}
+"""States of stages that have a result."""
 ENDED = {"succeeded", "failed", "gate_failed", "cancelled"}
 LOOK_BACK = 50
 """How many older runs are looked at for the one before this of the same pipeline."""
@@ -33,7 +36,9 @@ def gather(store: Store, run: str, *, record: Mapping[str, Any] | None = None) -
     shown["stages"] = in_order(shown.get("stages") or {}, resolved)
     ids = run_ids(store)
     pages = {stat.key.split("/")[1] for stat in store.list("runs/") if stat.key.endswith("/report.html")}
-    stages = [_stage(store, run, name, stage, resolved, pages) for name, stage in (shown.get("stages") or {}).items()]
+    manifests = Manifests(store)
+    manifests.fetch(stage for stage in shown["stages"].values() if stage.get("state") in MADE)
+    stages = [_stage(manifests, run, name, stage, resolved, pages) for name, stage in (shown.get("stages") or {}).items()]
     needs = {stage["name"]: stage["needs"] for stage in stages}
     return {
         "record": shown,
@@ -44,18 +49,21 @@ def gather(store: Store, run: str, *, record: Mapping[str, Any] | None = None) -
         "graph": draw({stage["name"]: stage for stage in stages}, needs),
         "gates": [{**gate, "stage": stage["name"], "anchor": stage["anchor"]} for stage in stages for gate in stage["gates"]],
         "seconds": _seconds(shown),
-        "previous": _previous(store, run, shown, plan, ids, pages),
-        "champion": _champion(store, run, shown, resolved, pages),
+        "previous": _previous(manifests, run, shown, plan, ids, pages),
+        "champion": _champion(manifests, run, shown, resolved, pages),
         "overrides": sorted(flatten(resolved.get("overrides") or {}).items()),
     }
 
 
-def _stage(store: Store, run: str, name: str, stage: Mapping[str, Any], resolved: Mapping[str, Any], pages: set[str]) -> dict[str, Any]:
+def _stage(
+    manifests: Manifests, run: str, name: str, stage: Mapping[str, Any], resolved: Mapping[str, Any], pages: set[str]
+) -> dict[str, Any]:
     """One stage's section."""
     planned = (resolved.get("stages") or {}).get(name) or {}
     needs = planned.get("needs") or {}
     state = str(stage.get("state") or "pending")
-    standing = manifest_of(store, stage) if state in {"hit", "succeeded", "gate_failed"} else None
+    store = manifests.store
+    standing = manifests.of(stage) if state in MADE else None
     n, manifest = standing or (None, None)
     judged = [gate for gate in stage.get("gates") or () if isinstance(gate, Mapping)]
     maker = manifest.provenance.run if manifest and manifest.provenance.run != run else None
@@ -158,29 +166,33 @@ def _settings(plan: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _previous(
-    store: Store, run: str, record: Mapping[str, Any], plan: Mapping[str, Any], ids: list[str], pages: set[str]
+    manifests: Manifests, run: str, record: Mapping[str, Any], plan: Mapping[str, Any], ids: list[str], pages: set[str]
 ) -> dict[str, Any] | None:
     """What changed since the run before this one, of the same pipeline."""
+    store = manifests.store
     for before in [one for one in reversed(ids) if one < run][:LOOK_BACK]:
         other = record_of(store, before)
         if other.get("pipeline") == record.get("pipeline"):
             return _against(
-                store, before, other, record, (_settings(read_json(store, names.RunPlaces(before).plan) or {}), _settings(plan)), pages
+                manifests, before, other, record, (_settings(read_json(store, names.RunPlaces(before).plan) or {}), _settings(plan)), pages
             )
     return None
 
 
 def _against(
-    store: Store, before: str, other: Mapping[str, Any], record: Mapping[str, Any], settings: tuple[Any, Any], pages: set[str]
+    manifests: Manifests, before: str, other: Mapping[str, Any], record: Mapping[str, Any], settings: tuple[Any, Any], pages: set[str]
 ) -> dict[str, Any]:
-    found = compare_records(other, record, settings=settings, numbers=(measurements(store, other), measurements(store, record)))
+    found = compare_records(other, record, settings=settings, numbers=(measurements(manifests, other), measurements(manifests, record)))
     return {"run": before, "page": f"../{before}/report.html" if before in pages else None, "comparison": found}
 
 
-def _champion(store: Store, run: str, record: Mapping[str, Any], resolved: Mapping[str, Any], pages: set[str]) -> dict[str, Any] | None:
+def _champion(
+    manifests: Manifests, run: str, record: Mapping[str, Any], resolved: Mapping[str, Any], pages: set[str]
+) -> dict[str, Any] | None:
     """What is different from the model in use, where the pipeline promotes one."""
     from lading.manifest.champion import current
 
+    store = manifests.store
     for stage in (resolved.get("stages") or {}).values():
         settings = stage.get("settings") or {}
         if stage.get("kind") != "promote" or not settings.get("model"):
@@ -196,6 +208,6 @@ def _champion(store: Store, run: str, record: Mapping[str, Any], resolved: Mappi
         return {
             "model": champion.model,
             "alias": champion.alias,
-            **_against(store, champion.run, other, record, (plans[0], plans[1]), pages),
+            **_against(manifests, champion.run, other, record, (plans[0], plans[1]), pages),
         }
     return None

@@ -7,7 +7,8 @@ import pytest
 from lading.errors import DamagedInputError, NotFoundError
 from lading.ledger.artifacts import fetch
 from lading.ledger.compare import Changed, compare
-from lading.ledger.documents import manifest_of, record_of
+from lading.ledger.documents import record_of
+from lading.ledger.manifests import manifest_of
 from lading.ledger.runs import find_run, run_frame, runs, to_frame
 from lading.names import AttemptId
 from lading.store.directory import DirectoryStore
