@@ -17,7 +17,7 @@ from typing import Any
 
 from lading.config.pipeline import Pipeline as PipelineFile
 from lading.errors import CancelledError, GateFailedError, LadingError, NoSuchStageError, StageFailedError
-from lading.ledger.documents import in_order, pipeline_of, read_json, record_of, verdict_of
+from lading.ledger.documents import in_order, pipeline_of, read_json, record_of, tried_before, verdict_of
 from lading.names import RunPlaces
 from lading.results import StageResult
 from lading.store.base import Store
@@ -213,10 +213,13 @@ def write_page(store: Store, record: Record) -> str:
 
 
 def live_record(store: Store, run: str) -> Record:
-    """The live view of a run, as data."""
+    """The live view of a run, as data; a stage that was tried before has `before`, how those attempts ended."""
     from lading.launch.status import status
 
     data: Record = status(store, run).to_data()
+    for stage in data["stages"].values():
+        if before := tried_before(store, stage, run):
+            stage["before"] = before
     data["stages"] = in_order(data["stages"], pipeline_of(read_json(store, RunPlaces(run).plan) or {}))
     return data
 

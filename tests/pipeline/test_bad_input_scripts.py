@@ -1,5 +1,6 @@
 """A user's command that goes wrong: what the person at the terminal reads."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -65,7 +66,7 @@ def test_the_log_holds_the_commands_words_and_one_of_ladings(told: subprocess.Co
 
 
 def test_the_attempts_of_a_stage_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """logs shows the last attempt, names the one before it on stderr, and --attempt shows that."""
+    """status says how the one before ended; logs shows the last, names the one before it on stderr, and --attempt shows that."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("LADING_STORE", raising=False)
     counter = tmp_path / "tries"
@@ -75,7 +76,17 @@ def test_the_attempts_of_a_stage_are_told_apart(tmp_path: Path, monkeypatch: pyt
     Path("retry.yaml").write_text(
         "pipeline: r\nstages:\n  a: {kind: script, retries: 1, settings: {command: [python, retry.py], files: [retry.py]}}\n"
     )
+    ended = call("run", "retry.yaml")
+    assert ended.returncode == 0
+
+    told = "a came to attempt 2\n  attempt 1 ended with 70 (failed): the command 'python retry.py' ended with exit code 1"
+    assert told in ended.stdout
+    assert told in call("status", "last").stdout
+    before = json.loads(call("status", "last", "--json").stdout)["stages"]["a"]["before"]
+    assert [(one["attempt"], one["code"], one["cause"]) for one in before] == [(1, 70, "failed")]
     assert call("run", "retry.yaml").returncode == 0
+    assert "attempt 1 ended" not in call("status", "last").stdout, "a run of hits saw no attempt fail"
+    assert "before" not in json.loads(call("status", "last", "--json").stdout)["stages"]["a"]
 
     last = call("logs", "last", "a")
     assert last.stdout == "try 1\n"

@@ -4,7 +4,7 @@ from typing import Any
 
 from lading.cli.output import clean, clean_lines, duration, gates, paint, state, table, visible
 from lading.codes import STAGE_CODES
-from lading.ledger.documents import verdict_of
+from lading.ledger.documents import tried_before, verdict_of
 from lading.store.base import Store
 
 
@@ -20,6 +20,7 @@ def summary(record: dict[str, Any], *, store: Store, command: str = "", page: st
     run = str(record["run"])
     lines = [f"{paint(str(record.get('pipeline') or ''), 'bold')}  {run}  {state(str(record.get('state') or 'running'))}", stages(record)]
     for name, stage in record["stages"].items():
+        lines += tries(name, stage, stage["before"] if "before" in stage else tried_before(store, stage, run))
         if stage.get("state") == "failed":
             lines += ["", *failure(run, name, stage, verdict_of(store, stage) or {})]
     told = [("page", page or ""), ("again", command if record.get("state") in {"failed", "gate_failed", "cancelled"} else "")]
@@ -52,6 +53,21 @@ def _note(word: str, stage: dict[str, Any]) -> str:
         return "see below"
     reason = clean(" ".join(str(stage.get("reason") or "").split()))
     return paint(reason, "dim") if visible(reason) <= 40 and reason else reason[:300]
+
+
+def tries(name: str, stage: dict[str, Any], before: list[dict[str, Any]]) -> list[str]:
+    """What became of a stage's earlier attempts, a line each; nothing where the first one is the only one."""
+    if not before:
+        return []
+    lines = [
+        "",
+        f"{paint(name, 'bold')} {'is at' if stage.get('state') in {'running', 'pending'} else 'came to'} attempt {stage['attempt']}",
+    ]
+    for one in before:
+        cause = clean(str(one.get("cause") or "unknown")).replace("_", " ")
+        said = clean_lines(str(one.get("message") or ""))[0]
+        lines += [f"  attempt {one['attempt']} ended with {one.get('code')} ({cause}): {said}"]
+    return lines
 
 
 def failure(run: str, name: str, stage: dict[str, Any], verdict: dict[str, Any]) -> list[str]:

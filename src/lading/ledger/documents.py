@@ -79,6 +79,19 @@ def verdict_of(store: Store, stage: Mapping[str, Any]) -> dict[str, Any] | None:
     return read_json(store, AttemptId(str(stage["kind"]), str(stage["key"]), int(stage["attempt"])).verdict)
 
 
+def tried_before(store: Store, stage: Mapping[str, Any], run: str) -> list[dict[str, Any]]:
+    """How the attempts of a stage ended that a run saw fail before the one it has now, oldest first; a first attempt costs no read."""
+    if stage.get("state") == "hit" or not stage.get("kind") or not stage.get("key"):
+        return []
+    found = []
+    for number in range(1, int(stage.get("attempt") or 1)):
+        attempt = AttemptId(str(stage["kind"]), str(stage["key"]), number)
+        verdict = read_json(store, attempt.verdict)
+        if verdict and (verdict.get("by") == run or (read_json(store, attempt.claim) or {}).get("run") == run):
+            found.append({"attempt": number, **{name: verdict.get(name) for name in ("code", "cause", "message", "where")}})
+    return found
+
+
 def in_order(stages: Mapping[str, Any], pipeline: Mapping[str, Any]) -> dict[str, Any]:
     """Stages after their needs: documents of the store have their names in the order of the alphabet."""
     planned = _mapping(pipeline.get("stages"))
