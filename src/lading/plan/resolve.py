@@ -1,16 +1,17 @@
 """A pipeline in its resolved form: files of the user and outside data named by digests. That is what keys see and what travels."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+from lading.config.modelfile import check_factory, check_file
 from lading.config.pipeline import Pipeline, Stage
-from lading.errors import MissingObjectError, UserError
+from lading.errors import ConfigError, MissingObjectError, UserError
 from lading.names import user_file
 from lading.plan import outside
-from lading.plan.userfiles import files_in, is_file, local_modules
+from lading.plan.userfiles import files_in, is_file, local_modules, require_resolved
 from lading.store.base import Store
 
 OUTSIDE = {"data": ("path",)}
@@ -23,7 +24,7 @@ def resolve(pipeline: Pipeline, store: Store) -> Pipeline:
     """Puts the files of the user into the store and gives the pipeline with their digests; one that is resolved is given back as it is.
 
     Raises:
-        UserError: a file is not there, or is no Python where it should be.
+        UserError: files are not there, or are no Python or no model where they should be; all of them at once.
     """
     return _resolved(pipeline, lambda path, sha256: _store(store, path, sha256))
 
@@ -35,9 +36,21 @@ def named(pipeline: Pipeline) -> Pipeline:
 
 def _resolved(pipeline: Pipeline, keep: Keep) -> Pipeline:
     if not pipeline.folder:
+        for name, stage in pipeline.stages.items():
+            require_resolved(name, stage.settings.to_data())
         return pipeline
-    folder = Path(pipeline.folder)
-    stages = {name: _stage(stage, folder, keep) for name, stage in pipeline.stages.items()}
+    folder, stages = Path(pipeline.folder), {}
+    wrong: list[UserError] = []
+    for name, stage in pipeline.stages.items():
+        try:
+            stages[name] = _stage(stage, folder, keep)
+        except UserError as error:
+            wrong.append(error)
+    if len(wrong) == 1:
+        raise wrong[0]
+    if wrong:
+        told = dict.fromkeys(error.do for error in wrong if error.do)
+        raise ConfigError(list(dict.fromkeys(error.message for error in wrong)), do="\n".join(told))
     return pipeline.but(stages=stages, folder="")
 
 
@@ -78,10 +91,21 @@ def _add_modules(settings: Any, stage: str, folder: Path) -> None:
         file = settings.get("file") or {}
         if is_file(file) and file["sha256"] is None and "modules" in settings:
             path = _there(stage, str(file["path"]), folder)
+            if "factory" in settings:
+                _check_model(stage, path, settings)
             root = folder if path.resolve().is_relative_to(folder.resolve()) else path.parent
             settings["modules"] = [{"path": str(module.relative_to(root)), "sha256": None} for module in local_modules(path, root)]
         for value in settings.values():
             _add_modules(value, stage, folder)
+
+
+def _check_model(stage: str, path: Path, settings: Mapping[str, Any]) -> None:
+    """What its stage would refuse about a model file, said before anything runs."""
+    try:
+        check_file(path, trust=bool(settings.get("trust")), shown=str(path))
+        check_factory(path, str(settings["factory"]), shown=str(path))
+    except UserError as error:
+        raise UserError(f"stage {stage}: {error.message}", do=error.do) from error
 
 
 def _store(store: Store, path: Path, sha256: str) -> None:

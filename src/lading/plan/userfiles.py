@@ -28,7 +28,7 @@ def files_in(settings: Any) -> Iterator[dict[str, Any]]:
 
 
 def require_resolved(stage: str, settings: Any) -> None:
-    """Refuses settings that still name files by path alone.
+    """Refuses settings that still name files by path alone, before anything of them is launched on a machine that has no such path.
 
     Raises:
         UserError: naming `lading resolve`.

@@ -4,12 +4,12 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from lading.config.modelfile import check_file
 from lading.config.settings.imported import ImportSettings
 from lading.config.settings.models import FileModel
 from lading.errors import WrongInputError
 from lading.ml.facts import DataFacts, describe
 from lading.ml.models import SOURCE, build, load_weights, save_model
-from lading.ml.models.userfile import check_file
 from lading.stages.context import StageContext
 
 

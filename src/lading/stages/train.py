@@ -5,12 +5,12 @@ from collections.abc import Mapping
 import torch
 from safetensors.torch import load_file
 
+from lading.config.modelfile import check_file
 from lading.config.settings.models import FileModel
 from lading.config.settings.train import TrainSettings
 from lading.ml.data import read_facts, read_split
 from lading.ml.facts import describe
 from lading.ml.models import SOURCE, WEIGHTS, build, load_weights, save_model
-from lading.ml.models.userfile import check_file
 from lading.ml.processes import team
 from lading.ml.training import Task, Trained, fit
 from lading.stages.context import StageContext

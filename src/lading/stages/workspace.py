@@ -12,7 +12,7 @@ from lading.errors import LadingError, MissingObjectError, UserError, WrongInput
 from lading.manifest.handoff import receive_all
 from lading.manifest.model import plain_path
 from lading.plan.job import JobSpec
-from lading.plan.userfiles import files_in
+from lading.plan.userfiles import files_in, require_resolved
 from lading.store.base import Store
 
 
@@ -27,9 +27,10 @@ def receive(store: Store, job: JobSpec, work: Path) -> None:
     """Brings all that the stage is given: its needs, the files of the user, and beside the inputs the measurements of each need.
 
     Raises:
-        DamagedInputError, WrongInputError, UserError, LadingError: see `receive_all` and `fetch_user_files`.
+        DamagedInputError, WrongInputError, UserError, LadingError: see `receive_all`, `require_resolved` and `fetch_user_files`.
     """
     manifests = receive_all(store, job.kind, job.inputs, work / names.WORK_INPUTS)
+    require_resolved(job.stage, job.settings)
     fetch_user_files(store, job.settings, work / names.WORK_FILES)
     found = {role: manifest.measurements for role, manifest in manifests.items()}  # the child reads no manifest
     (work / names.WORK_INPUTS / "measurements.json").write_text(json.dumps(found))
@@ -39,15 +40,13 @@ def fetch_user_files(store: Store, settings: Mapping[str, Any], folder: Path) ->
     """Brings the files of the user that the settings name, each checked.
 
     Raises:
-        UserError: the settings are not resolved, or a file's name can't be used.
+        UserError: a file's name can't be used.
         LadingError: a file is not in the store, or has other bytes than its name promises.
     """
     from lading.config.userfile import UserFile
 
     for file in files_in(settings):
         path, sha256 = str(file["path"]), file["sha256"]
-        if sha256 is None:
-            raise UserError(f"the file {path} has not been put into the store: the pipeline is not resolved", do="lading resolve")
         try:
             target = folder / plain_path(UserFile(path=path, sha256=sha256).name)
         except ValueError as error:

@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 import torch
 
+from lading.config.modelfile import refusals
 from lading.config.settings.imported import ImportSettings
 from lading.config.settings.models import CnnModel, LmModel, MlpModel, VitModel
 from lading.errors import WrongInputError
 from lading.ml.facts import DataFacts, describe
 from lading.ml.models import build, example, load_model, load_weights, outputs_by_name, save_model
-from lading.ml.models.userfile import build_from_file, refusals
+from lading.ml.models.userfile import build_from_file
 from lading.stages import imported
 from support.training_runs import context_for
 

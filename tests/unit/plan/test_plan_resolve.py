@@ -63,7 +63,7 @@ def test_a_model_file_brings_the_local_modules_that_it_imports(tmp_path):
     """Static closure: packages, relative imports, imports inside of functions; nothing of what is installed."""
     (tmp_path / "parts").mkdir()
     for name, text in {
-        "net.py": "import torch\nfrom parts import block\n",
+        "net.py": "import torch\nfrom parts import block\nbuild = block.f\n",
         "parts/__init__.py": "",
         "parts/block.py": "def f():\n    from . import norm\n",
         "parts/norm.py": "import helper",
