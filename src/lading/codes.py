@@ -66,9 +66,9 @@ STAGE_CODES: dict[Code, Explanation] = {
         "nothing, unless it comes back: then look at the disk or bucket (lading verify RUN --deep)",
     ),
     Code.STORE_UNREACHABLE: Explanation(
-        "the store could not be reached, after retries",
-        "tried again, with growing pauses",
-        "lading doctor says whether the store answers, and to whom",
+        "the store could not be reached, after retries, or no space was left in it or on the machine",
+        "tried again, with growing pauses; not where no space was left, which only a person can mend",
+        "lading doctor says whether the store answers, and to whom, and how much space is left; lading gc makes room",
     ),
     Code.FAILED: Explanation(
         "an exception in the stage: a bug, in your code or in lading's",

@@ -50,19 +50,19 @@ def attempt(job: JobSpec, work: Path, store: Any = None, permit: Callable[[], ob
 
 
 @pytest.mark.parametrize(
-    ("method", "part", "error"),
+    ("method", "part", "error", "cause"),
     [
-        ("upload", "artifacts/", StoreError("out of reach")),
-        ("upload", "artifacts/", StoreFullError("no space is left in the store")),
-        ("write", "manifests/", StoreError("out of reach")),
-        ("list", "manifests/", StoreError("out of reach")),
+        ("upload", "artifacts/", StoreError("out of reach"), Cause.STORE),
+        ("upload", "artifacts/", StoreFullError("no space is left in the store"), Cause.NO_SPACE),
+        ("write", "manifests/", StoreError("out of reach"), Cause.STORE),
+        ("list", "manifests/", StoreError("out of reach"), Cause.STORE),
     ],
 )
-def test_a_store_out_of_reach_is_69(tmp_path: Path, method: str, part: str, error: Exception) -> None:
+def test_a_store_out_of_reach_is_69(tmp_path: Path, method: str, part: str, error: Exception, cause: Cause) -> None:
     """Wherever the store fails, the attempt says 69 with the store's own sentence, and nothing is committed."""
     job = script(tmp_path / "store", "import os; open(os.environ['LADING_OUTPUT'] + '/a', 'w')")
     assert attempt(job, tmp_path / "work", Faulty(job.store, method, part, error)) == 69
-    assert outcome(job).cause is Cause.STORE
+    assert outcome(job).cause is cause
     assert str(error) in outcome(job).message
     assert not list(open_store(job.store).list("manifests/"))
 

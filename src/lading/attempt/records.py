@@ -73,6 +73,8 @@ class Cause(StrEnum):
     WRONG_INPUT = "wrong_input"
     DAMAGED_INPUT = "damaged_input"
     CANNOT_RUN_HERE = "cannot_run_here"
+    NO_SPACE = "no_space"
+    """The store, or the disk where the stage works, is full: the same again would end the same."""
     STORE = "store"
     FAILED = "failed"
     """70 raised outside torch.distributed: the user's own, or lading's."""

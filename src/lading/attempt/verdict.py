@@ -26,6 +26,7 @@ CONSEQUENCES: dict[Cause, Then] = {
     Cause.WRONG_INPUT: Then("never", charged=True),
     Cause.DAMAGED_INPUT: Then("backoff", charged=False),
     Cause.CANNOT_RUN_HERE: Then("never", charged=True),
+    Cause.NO_SPACE: Then("never", charged=False, do="make room, then run the pipeline again: what was done stays done"),
     Cause.STORE: Then("backoff", charged=False),
     Cause.FAILED: Then("backoff", charged=True),
     Cause.FAILED_IN_COLLECTIVE: Then("backoff", charged=True),

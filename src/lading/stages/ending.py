@@ -2,6 +2,7 @@
 
 import errno
 import json
+import shutil
 import signal
 import traceback
 from collections.abc import Iterable
@@ -12,11 +13,13 @@ from pydantic import ValidationError
 from lading import names
 from lading.attempt.records import CAUSE_OF, RANK, Cause, Outcome
 from lading.codes import Code
-from lading.errors import DamagedInputError, LadingError
+from lading.errors import DamagedInputError, LadingError, StoreFullError
 from lading.stages.asked import Asked
 
 TAIL = 8000
 """Characters of a traceback that an outcome keeps."""
+LEAST_FREE = 1 << 14
+"""Bytes: a disk with less can't hold the few lines that a stage's process leaves about its end."""
 
 
 def of_error(error: BaseException) -> Outcome:
@@ -24,14 +27,10 @@ def of_error(error: BaseException) -> Outcome:
     if isinstance(error, LadingError):
         need, artifact = (error.need, error.artifact) if isinstance(error, DamagedInputError) else (None, None)
         code = error.code
-        return Outcome(code=code, cause=CAUSE_OF[code], message=str(error), need=need, artifact=artifact)
+        cause = Cause.NO_SPACE if isinstance(error, StoreFullError) else CAUSE_OF[code]
+        return Outcome(code=code, cause=cause, message=str(error), need=need, artifact=artifact)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        place = f" ({error.filename})" if error.filename else ""
-        return Outcome(
-            code=Code.STORE_UNREACHABLE,
-            cause=Cause.STORE,
-            message=f"no space is left on the disk where the stage works{place}\n  free some, or set {names.ENV_WORK} to a larger disk",
-        )
+        return no_space(str(error.filename or ""))
     text = "".join(traceback.format_exception(error))
     return Outcome(
         code=Code.FAILED,
@@ -39,6 +38,24 @@ def of_error(error: BaseException) -> Outcome:
         message=f"a bug in lading's supervisor: {type(error).__name__}: {error}",
         traceback=text[-TAIL:],
     )
+
+
+def no_space(place: str = "") -> Outcome:
+    """The outcome where the disk of this machine is full; the store may be another."""
+    return Outcome(
+        code=Code.STORE_UNREACHABLE,
+        cause=Cause.NO_SPACE,
+        message=f"no space is left on the disk where the stage works{f' ({place})' if place else ''}\n"
+        f"  free some, or set {names.ENV_WORK} to a folder on a larger disk",
+    )
+
+
+def is_full(work: Path) -> bool:
+    """Whether the disk of a folder has no space left, so that whoever works there can't even say why it ended."""
+    try:
+        return shutil.disk_usage(work).free < LEAST_FREE
+    except OSError:
+        return False
 
 
 def of_asked(asked: Asked, detail: str = "") -> Outcome:

@@ -120,6 +120,8 @@ class _Attempt:
         if end.status != 0 or left is not None or not (self.work / names.WORK_RESULT).is_file():
             if end.status == 0 and left is None and int(self.pod) > 0:
                 return Outcome(code=Code.DONE)  # pod 0 hands on
+            if left is None and end.status > 0 and not self.asked and ending.is_full(self.work):
+                return ending.no_space(str(self.work))
             memory = job.resources.memory
             return self._unwanted() or ending.of_child(end.status, left, self.asked, killed_for_memory=killed, memory=memory)
         return self._hand_on()

@@ -79,12 +79,14 @@ def test_every_mixture_has_a_verdict(outcomes: dict[str, Outcome]) -> None:
 
 
 def test_consequences_are_the_designs() -> None:
-    """At once after a disruption, a stop and a loss; a pause after 69 and 70; never after 64 and 78."""
+    """At once after a disruption, a stop and a loss; a pause after 69 (but for a full disk) and 70; never after 64 and 78."""
     retry = {cause: then.retry for cause, then in CONSEQUENCES.items()}
 
     assert set(Cause) == set(retry)
     assert {Cause.DISRUPTED, Cause.STOPPED, Cause.LOST} == {cause for cause in retry if retry[cause] == "at_once"}
-    assert {Cause.WRONG_INPUT, Cause.CANNOT_RUN_HERE, Cause.CANCELLED} == {cause for cause in retry if retry[cause] == "never"}
+    assert {Cause.WRONG_INPUT, Cause.CANNOT_RUN_HERE, Cause.CANCELLED, Cause.NO_SPACE} == {
+        cause for cause in retry if retry[cause] == "never"
+    }
     assert {Cause.STORE, Cause.DISRUPTED, Cause.STOPPED, Cause.LOST, Cause.PEER_LOST, Cause.DAMAGED_INPUT, Cause.CANCELLED} == {
         cause for cause, then in CONSEQUENCES.items() if not then.charged
     }
