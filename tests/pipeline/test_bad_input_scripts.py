@@ -15,6 +15,9 @@ MODES = {
     "silent": "\n",
     "escapes": "import os; os.symlink('/etc/passwd', os.environ['LADING_OUTPUT'] + '/l')\n",
     "strays": "open('stray.txt', 'w').write('x')\n",
+    "beside": "import os; o = os.environ['LADING_OUTPUT']; open(o + '/../near.txt', 'w'); open(o + '/kept', 'w')\n"
+    "open(os.environ['TMPDIR'] + '/t', 'w')\n",
+    "vandal": "import os; i = os.environ['LADING_INPUTS']; open(i + '/strays/x', 'w'); open(i + '/beside/kept', 'w').write('other')\n",
 }
 
 
@@ -32,8 +35,9 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> subprocess.Complete
     lines = ["pipeline: wrong", "stages:"]
     for name, code in MODES.items():
         Path(f"{name}.py").write_text(code)
+        needs = ", needs: [strays, beside]" if name == "vandal" else ""
         gates = ', gates: {a: ">= 1"}' if name in ("nan", "silent") else ""
-        lines.append(f"  {name}: {{kind: script, settings: {{command: [python, {name}.py], files: [{name}.py]}}{gates}}}")
+        lines.append(f"  {name}: {{kind: script, settings: {{command: [python, {name}.py], files: [{name}.py]}}{needs}{gates}}}")
     Path("wrong.yaml").write_text("\n".join(lines))
     return call("run", "wrong.yaml")
 
@@ -62,7 +66,19 @@ def test_the_log_holds_the_commands_words_and_one_of_ladings(told: subprocess.Co
     assert "the moon is full" in log
     assert "lading: the command 'python raises.py' ended with exit code 1" in log
     assert "worker.py" not in log
-    assert "stray.txt" in call("show", "last", "strays").stdout
+
+
+def test_what_a_command_leaves_outside_of_its_output_is_told(told: subprocess.CompletedProcess[str]) -> None:
+    """In its working folder, beside the output and in its inputs; not in $TMPDIR; and the inputs in the store are what they were."""
+    for stage, said in {
+        "strays": ["wrote stray.txt into its working folder, which is thrown away; results belong into $LADING_OUTPUT"],
+        "beside": ["wrote near.txt beside $LADING_OUTPUT, where it is thrown away; results belong into $LADING_OUTPUT"],
+        "vandal": ["changed beside/kept, strays/x in $LADING_INPUTS: a copy for this stage alone, which is thrown away"],
+        "silent": [],
+    }.items():
+        warnings = json.loads(call("show", "last", stage, "--json").stdout)["manifest"]["warnings"]
+        assert [warning.split("; results")[0] for warning in warnings] == [f"the command {one}".split("; results")[0] for one in said]
+    assert call("verify", "last", "--deep").returncode == 0
 
 
 def test_the_attempts_of_a_stage_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -183,7 +183,10 @@ def test_secrets_reach_neither_the_stage_nor_any_log(tmp_path: Path) -> None:
     code = (
         "import os, sys, time, json\nfor n, v in os.environ.items(): print(n, v)\n"
         "s = os.environ['MY_OWN']\n"
-        "sys.stdout.write('<' + s[:4]); sys.stdout.flush(); time.sleep(0.3); print(s[4:] + '>')\nraise SystemExit(s)"
+        "sys.stdout.write('<' + s[:4]); sys.stdout.flush(); time.sleep(0.3); print(s[4:] + '>')\n"
+        "import base64, urllib.parse\n"
+        "print('Basic', base64.b64encode(b'me:' + s.encode()).decode(), urllib.parse.quote(s), urllib.parse.quote_plus(s))\n"
+        "raise SystemExit(s)"
     )
     secret, passed = "wJalrXUtnFEMI-K7MDENG", "pa55 phrase of mine"
     job = script(tmp_path, code)
@@ -197,7 +200,8 @@ def test_secrets_reach_neither_the_stage_nor_any_log(tmp_path: Path) -> None:
     status, out, err = run(job, **env)
     assert status == 70
     everything = out + err + logs(job).decode() + outcome(job).to_bytes().decode()
-    for value in (secret, passed, "ghp_abcdefgh"):
+    encoded = base64.b64encode(f"me:{passed}".encode()).decode()[4:-4]
+    for value in (secret, passed, "ghp_abcdefgh", encoded, "pa55%20phrase", "pa55+phrase"):
         assert value not in everything
     assert "<****>" in out
     assert "<****>" in logs(job).decode()

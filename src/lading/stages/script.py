@@ -1,5 +1,6 @@
 """A script stage: any command that reads $LADING_INPUTS/<need>/ and writes $LADING_OUTPUT."""
 
+import contextlib
 import json
 import math
 import os
@@ -9,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from types import FrameType
 from typing import IO
@@ -19,6 +21,8 @@ from lading.errors import LadingError, WrongInputError
 from lading.stages.context import StageContext
 
 MEASUREMENTS = "measurements.json"
+_FREE = {names.WORK_OUTPUT, names.WORK_SCRATCH, names.WORK_CHECKPOINTS}
+"""Folders of an attempt in which a command is free to write; $TMPDIR is the second."""
 TAIL_LINES, TAIL_BYTES = 20, 4096
 _FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+), in (?P<function>.+)')
 
@@ -32,7 +36,8 @@ class CommandFailedError(LadingError):
 
 def run(context: StageContext[ScriptSettings]) -> None:
     """Runs the command in the folder of its files; what it writes to $LADING_OUTPUT is the result."""
-    before = _snapshot(context.files)
+    work = context.output.parent
+    before = _snapshot(work)
     code, tail = _execute(context)
     if code != 0:
         ended = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
@@ -40,10 +45,8 @@ def run(context: StageContext[ScriptSettings]) -> None:
         error = CommandFailedError(f"the command {' '.join(context.settings.command)[:200]!r} {ended}{said}")
         error.where = _frame(tail, context.files)
         raise error
-    stray = sorted(name for name, seen in _snapshot(context.files).items() if before.get(name) != seen)
-    if stray:
-        shown = ", ".join(stray[:5]) + (", ..." if len(stray) > 5 else "")
-        context.warn(f"the command wrote {shown} into its working folder, which is thrown away; results belong into ${names.ENV_OUTPUT}")
+    for sentence in _strays(before, _snapshot(work)):
+        context.warn(sentence)
     place = context.output / MEASUREMENTS
     if place.is_file() and not place.is_symlink():
         context.measure(**_measurements(place))
@@ -108,14 +111,37 @@ def _frame(tail: str, folder: Path) -> str:
     return f"{Path(own[-1]['file']).name}:{own[-1]['line']} in {own[-1]['function'].strip()}" if own else ""
 
 
-def _snapshot(folder: Path) -> dict[str, tuple[int, int]]:
-    """Size and time of every file, without Python's own caches."""
+def _snapshot(work: Path) -> dict[str, tuple[int, int]]:
+    """Size and time of every file of an attempt's folder, but for where the command may write and Python's own caches."""
     found = {}
-    for place in folder.rglob("*"):
-        if "__pycache__" not in place.parts and not place.is_symlink() and place.is_file():
-            status = place.stat()
-            found[place.relative_to(folder).as_posix()] = (status.st_size, status.st_mtime_ns)
+    for folder, folders, files in os.walk(work):
+        inside = Path(folder).relative_to(work).as_posix()
+        folders[:] = [name for name in folders if name != "__pycache__" and (inside != "." or name not in _FREE)]
+        for name in files:
+            with contextlib.suppress(OSError):
+                status = Path(folder, name).lstat()
+                found[name if inside == "." else f"{inside}/{name}"] = (status.st_size, status.st_mtime_ns)
     return found
+
+
+def _strays(before: Mapping[str, tuple[int, int]], after: Mapping[str, tuple[int, int]]) -> list[str]:
+    """A sentence for each place in the attempt's folder where a command left what nobody will find, or changed what it was given."""
+    changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    belongs = f"results belong into ${names.ENV_OUTPUT}"
+    told = {
+        f"{names.WORK_FILES}/": f"wrote {{}} into its working folder, which is thrown away; {belongs}",
+        f"{names.WORK_INPUTS}/": f"changed {{}} in ${names.ENV_INPUTS}: a copy for this stage alone, which is thrown away; {belongs}",
+        "": f"wrote {{}} beside ${names.ENV_OUTPUT}, where it is thrown away; {belongs}",
+    }
+    found: dict[str, list[str]] = {place: [] for place in told}
+    for name in changed:
+        place = next(place for place in told if name.startswith(place))
+        found[place].append(name.removeprefix(place))
+    return [
+        f"the command {told[place].format(', '.join(strays[:5]) + (', ...' if len(strays) > 5 else ''))}"
+        for place, strays in found.items()
+        if strays
+    ]
 
 
 def _measurements(place: Path) -> dict[str, float]:

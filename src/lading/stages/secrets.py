@@ -1,9 +1,15 @@
-"""Secrets in what a stage prints: values of variables that are named like secrets are masked, across chunk borders too."""
+"""Secrets in what a stage prints: values of variables that are named like secrets are masked, across chunk borders too.
+
+Masked are the value as it is, escaped for a URL or for JSON, and in base64, also as a part of a longer text (`user:password`).
+Other codes (hex, a value that the stage took apart, base64 in lines) are not known here.
+"""
 
 import json
 import re
-from collections.abc import Iterable, Mapping
-from urllib.parse import quote
+from base64 import b64encode
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from urllib.parse import quote, quote_plus
 
 from lading import names
 
@@ -31,12 +37,38 @@ def secrets_of(environ: Mapping[str, str]) -> frozenset[str]:
     return frozenset(value for value in values | lines if len(value) >= SHORTEST)
 
 
+def spellings(value: str) -> Iterator[str]:
+    """The ways in which a secret may be written."""
+    yield value
+    yield json.dumps(value)[1:-1]
+    for escaped in (quote(value, safe=""), quote(value), quote_plus(value)):
+        yield escaped
+        yield re.sub("%..", lambda match: match[0].lower(), escaped)
+    for one in _in_base64(value.encode()):
+        yield one
+        yield one.replace("+", "-").replace("/", "_")
+
+
+def _in_base64(value: bytes) -> Iterator[str]:
+    """Its base64, whole, and as it stands in that of a longer text: at three places, without the letters that its neighbours share."""
+    yield b64encode(value).decode()
+    for before in range(3):
+        text = b64encode(bytes(before) + value).decode()
+        core = text[-(-before * 8 // 6) : (before + len(value)) * 8 // 6]
+        if len(core) >= SHORTEST:
+            yield core
+
+
 class Masker:
     """Masks secrets in a stream of bytes; holds back only what may be the beginning of one."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        spellings = {form for value in secrets for form in (value, quote(value, safe=""), json.dumps(value)[1:-1])}
-        self._secrets = sorted((value.encode() for value in spellings), key=len, reverse=True)
+        written = {form for value in secrets for form in spellings(value)}
+        self._secrets = sorted((value.encode() for value in written), key=len, reverse=True)
+        self._begin: dict[int, list[bytes]] = defaultdict(list)
+        """Those that begin with a byte: most places in a text can't be the beginning of any."""
+        for secret in self._secrets:
+            self._begin[secret[0]].append(secret)
         self._pattern = re.compile(b"|".join(map(re.escape, self._secrets))) if self._secrets else None
         self._held = b""
 
@@ -66,7 +98,7 @@ class Masker:
         most = min(len(data), len(self._secrets[0]) - 1 if self._secrets else 0)
         for length in range(most, 0, -1):
             tail = data[len(data) - length :]
-            if any(len(secret) > length and secret.startswith(tail) for secret in self._secrets):
+            if any(len(secret) > length and secret.startswith(tail) for secret in self._begin.get(tail[0], ())):
                 return length
         return 0
 
