@@ -1,5 +1,6 @@
 """`python -m lading.stages` in real processes over a folder: how each ending is said."""
 
+import base64
 import json
 import signal
 import subprocess
