@@ -1,6 +1,7 @@
 """Stores that are wrong, foreign or newer: what the command line says, and what it leaves alone."""
 
 import ctypes
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,22 @@ def test_a_store_that_is_a_file_is_named_as_that(folder: Path, verb: str) -> Non
     assert ended.returncode == 2
     assert "is a file, and a store is a folder" in ended.stderr
     assert Path("afile").read_text() == "mine"
+
+
+@pytest.mark.parametrize("line", [["cancel", "last"], ["promote", "last"], ["champion", "m", "--rollback"], ["gc"], ["runner", "--once"]])
+def test_nothing_is_decided_in_a_store_that_keeps_no_promise(folder: Path, line: list[str]) -> None:
+    """Who decides without launching reads what the last probe found: exit code 4, what is wrong with the store, and what to use."""
+    assert call("run", "p.yaml").returncode == 0
+    problem = "it ignores the condition of a write"
+    Path(".lading/probe.json").write_text(json.dumps({"schema": "lading/probe/v1", "honest": False, "problem": problem}))
+
+    ended = call(*line)
+    assert ended.returncode == 4, ended.stdout + ended.stderr
+    assert f"the store {folder}/.lading can't be used: {problem}" in ended.stderr
+    assert "use a server with conditional writes" in ended.stderr
+    assert call("status", "last").returncode == 0, "what was decided before may be looked at"
+    assert call("run", "p.yaml").returncode == 0, "a launcher probes again, and writes down that it keeps its promise"
+    assert "can't be used" not in call(*line).stderr
 
 
 @pytest.mark.parametrize("verb", ["plan", "run", "status", "doctor"])

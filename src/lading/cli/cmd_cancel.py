@@ -2,7 +2,7 @@
 
 from lading.cli import options
 from lading.cli.output import print_json, say
-from lading.cli.places import find_run, store_for
+from lading.cli.places import deciding_store_for, find_run
 
 
 def command(run: options.Run, store: options.StoreOption = None, as_json: options.Json = False) -> None:
@@ -11,7 +11,7 @@ def command(run: options.Run, store: options.StoreOption = None, as_json: option
     from lading.launch.cancel import cancel
     from lading.launch.status import status
 
-    place = store_for(store)
+    place = deciding_store_for(store)
     found = find_run(place, run)
     before = status(place, found).state
     state = before if before != "running" else cancel(place, found, backend=here(place).make()).state

@@ -6,7 +6,7 @@ import typer
 
 from lading.cli import options
 from lading.cli.output import clean, paint, print_json, say, short, table
-from lading.cli.places import store_for
+from lading.cli.places import deciding_store_for, store_for
 from lading.errors import NotFoundError
 
 
@@ -23,7 +23,7 @@ def command(
     from lading.launch.promotion import history
     from lading.launch.promotion import rollback as roll_back
 
-    place = store_for(store)
+    place = deciding_store_for(store) if rollback else store_for(store)
     if rollback:
         roll_back(place, model=model, alias=alias, run="rollback", to=to, reason=reason)
     entries = history(place, model, alias)

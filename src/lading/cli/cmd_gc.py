@@ -7,7 +7,7 @@ import typer
 
 from lading.cli import options
 from lading.cli.output import clean, print_json, say
-from lading.cli.places import store_for
+from lading.cli.places import deciding_store_for
 from lading.errors import UserError
 
 _SPAN = re.compile(r"^(\d+(?:\.\d+)?)(s|m|h|d|w)$")
@@ -38,7 +38,7 @@ def command(
     from lading.launch.sweep import collect
 
     policy = Policy(older_than_s=span(older_than), keep_last=keep_last)
-    place = store_for(store)
+    place = deciding_store_for(store)
     lines: list[str] = []
 
     def hear(line: str) -> None:

@@ -7,7 +7,7 @@ import typer
 from lading.cli import options
 from lading.cli.cmd_status import view
 from lading.cli.output import print_json, say, short
-from lading.cli.places import find_run, nearest, store_for
+from lading.cli.places import deciding_store_for, find_run, nearest
 from lading.errors import NotFoundError, UserError
 
 
@@ -24,7 +24,7 @@ def command(
     from lading.launch.promotion import current, promote
     from lading.ledger.manifests import manifest_of
 
-    place = store_for(store)
+    place = deciding_store_for(store)
     record = view(place, find_run(place, run))
     if record["state"] != "succeeded":
         raise UserError(

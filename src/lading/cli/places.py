@@ -20,6 +20,19 @@ def store_for(option: str | None, pipeline: "Pipeline | None" = None) -> "Store"
     return open_chosen(pipeline, option, os.environ)
 
 
+def deciding_store_for(option: str | None) -> "Store":
+    """The same for a verb that decides something in it; launchers, who probe, are not the only ones.
+
+    Raises:
+        StoreError: a probe found that it does not keep write-if-absent.
+    """
+    from lading.store.opening import refuse_dishonest
+
+    store = store_for(option)
+    refuse_dishonest(store)
+    return store
+
+
 def load(file: Path, overrides: Sequence[str] | None = None) -> "Pipeline":
     """The pipeline in a file."""
     from lading.config.loader import load as load_pipeline

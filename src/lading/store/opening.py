@@ -11,9 +11,9 @@ from lading.config.pipeline import Pipeline
 from lading.errors import UserError
 from lading.store.base import Store
 from lading.store.directory import DirectoryStore
-from lading.store.probe import ensure_honest
+from lading.store.probe import ensure_honest, refuse_dishonest
 
-__all__ = ["ensure_honest", "open_chosen", "open_store"]
+__all__ = ["ensure_honest", "open_chosen", "open_store", "refuse_dishonest"]
 
 _BUCKET = re.compile(r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
 _FORMS = "a store is a folder, file:///folder, or s3://bucket/prefix"

@@ -3,11 +3,12 @@
 import secrets
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Literal
 
 from pydantic import Field, ValidationError
 
-from lading.errors import MissingObjectError, StoreError
+from lading.errors import MissingObjectError, StoreDeniedError, StoreError
 from lading.frozen import Frozen
 from lading.names import PROBE
 from lading.store.base import Store
@@ -40,13 +41,16 @@ def ensure_honest(store: Store) -> None:
 
 
 def refuse_dishonest(store: Store) -> None:
-    """What everyone else calls: reads the record, writes nothing, and lets a store pass that was not probed yet.
+    """What whoever decides something without launching calls: one read of the record, no write.
+
+    A store that was not probed yet passes, and so does one whose record this identity may not read (a runner's key).
 
     Raises:
         StoreError: a probe found the store dishonest.
     """
-    if (found := recorded(store)) is not None:
-        _refuse(store, found)
+    with suppress(StoreDeniedError):
+        if (found := recorded(store)) is not None:
+            _refuse(store, found)
 
 
 def recorded(store: Store) -> Probe | None:
