@@ -10,8 +10,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,7 @@ def drive(
     options: dict[str, Any] = {"run": run, "force": tuple(force), "only": tuple(only), "until": until, "cancel": cancel}
 
     def walk() -> None:
+        backend = None
         try:
             backend = place.make()
             outcome.append(
@@ -171,33 +173,51 @@ def drive(
             outcome.append(error)
         finally:
             ended.set()
+            if close := getattr(backend, "close", None):
+                close()  # in a process that goes on, nothing of it stays behind
 
     threading.Thread(target=walk, name="launch", daemon=True).start()
-    page_due = time.monotonic() + PAGE_S
-    while not _wait(ended, cancel):
-        if not following.record["run"]:
-            continue
-        on_tick(record := following.now(pipeline))
-        if (began := time.monotonic()) >= page_due and any(stage["state"] not in {"hit", "pending"} for stage in record["stages"].values()):
-            write_page(store, record)
-            ended_at = time.monotonic()
-            page_due = ended_at + max(PAGE_S, PAGE_SHARE * (ended_at - began))
+    _follow(partial(_tick, pipeline, store, following, on_tick, _Page()), ended, cancel)
     if isinstance(outcome[0], BaseException):
         raise outcome[0]
     ended_record: Record = outcome[0].to_data()
     return ended_record
 
 
-def _wait(ended: threading.Event, cancel: threading.Event) -> bool:
-    """Waits for the end or the next tick; Ctrl-C becomes a request to stop, and the second one goes through."""
-    try:
-        return ended.wait(TICK_S)
-    except KeyboardInterrupt:
-        if cancel.is_set():
+def _follow(tick: Callable[[], None], ended: threading.Event, cancel: threading.Event) -> None:
+    """Ticks until the end. Ctrl-C, whatever it meets, becomes a request to stop; the second one goes through."""
+    while True:
+        try:
+            if ended.wait(TICK_S):
+                return
+            tick()
+        except KeyboardInterrupt:
+            if cancel.is_set():
+                raise
+            cancel.set()
+            sys.stderr.write("\nstopping in order; Ctrl-C again leaves at once\n")
+        except BaseException:
+            cancel.set()
+            ended.wait()  # nobody would look after what was started
             raise
-        cancel.set()
-        sys.stderr.write("\nstopping in order; Ctrl-C again leaves at once\n")
-        return False
+
+
+@dataclass(slots=True)
+class _Page:
+    """When the page of a run that goes on is due."""
+
+    due: float = field(default_factory=lambda: time.monotonic() + PAGE_S)
+
+
+def _tick(pipeline: PipelineFile, store: Store, following: Following, on_tick: Callable[[Record], None], page: _Page) -> None:
+    """Shows how it goes, and from time to time writes the page."""
+    if not following.record["run"]:
+        return
+    on_tick(record := following.now(pipeline))
+    if (began := time.monotonic()) >= page.due and any(stage["state"] not in {"hit", "pending"} for stage in record["stages"].values()):
+        write_page(store, record)
+        ended_at = time.monotonic()
+        page.due = ended_at + max(PAGE_S, PAGE_SHARE * (ended_at - began))
 
 
 def write_page(store: Store, record: Record) -> str:

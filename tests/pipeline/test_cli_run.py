@@ -2,17 +2,19 @@
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
 
 import lading
+from lading.backends.identity import lives
 from lading.errors import GateFailedError, StageFailedError
+from lading.stages.guard import children
 
 PIPELINE = """
 pipeline: tiny
@@ -174,18 +176,44 @@ def test_the_library_raises_what_happened(folder: Path) -> None:
     assert lading.load("gated.yaml").run(check=False).state == "gate_failed"
 
 
-def test_an_interrupt_in_the_library_stops_the_children(folder: Path) -> None:
-    """SIGINT during run(): the run is cancelled, and says so."""
-    code = (
-        "import lading\ntry:\n    lading.load('slow.yaml').run()\n"
-        "except lading.api.CancelledError as error:\n    print('cancelled:', error.message)"
-    )
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    ) as running:
-        _until(lambda: list(Path(".lading").glob("attempts/script/*/1/progress-0.json")))
-        running.send_signal(signal.SIGINT)
-        out, err = running.communicate(timeout=60)
+INTERRUPTED = """
+import os, sys, time, lading
+from lading import api
+api.PAGE_S = 0.0
+WHERE = sys.argv[1]
+def late(function):
+    def call(*args, **words):
+        print("now", flush=True)
+        time.sleep(2)
+        return function(*args, **words)
+    return call
+if WHERE == "page":
+    api.write_page = late(api.write_page)
+elif WHERE == "tick":
+    api.Following.now = late(api.Following.now)
+try:
+    lading.load("slow.yaml").run()
+except api.CancelledError as error:
+    print("cancelled:", error.message, flush=True)
+"""
 
-    assert "cancelled: run" in out, err
+
+@pytest.mark.parametrize("where", ["waiting", "tick", "page"])
+def test_an_interrupt_in_the_library_stops_the_children(folder: Path, where: str) -> None:
+    """SIGINT during run(), whatever it meets: the run is cancelled and says so, no process of it is left, and the caller goes on."""
+    code = INTERRUPTED + "print('goes on', flush=True)\nsys.stdin.read()\n"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, where], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stdout
+        _until(lambda: list(Path(".lading").glob("attempts/script/*/1/progress-0.json")))
+        claim = json.loads(next(Path(".lading").glob("attempts/script/*/1/claim.json")).read_text())["holder"]
+        if where != "waiting":
+            assert running.stdout.readline() == "now\n"
+        running.send_signal(signal.SIGINT)
+        lines = list(takewhile(lambda line: line not in {"goes on\n", ""}, iter(running.stdout.readline, None)))
+
+        assert "cancelled: run" in "".join(lines)
+        assert not lives(claim["pid"], claim["pid_started"])
+        _until(lambda: not children(running.pid))  # the servers that forked them are gone too
+        running.communicate(timeout=60)

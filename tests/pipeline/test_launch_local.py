@@ -13,12 +13,14 @@ from typing import Any
 
 import pytest
 
+from entry_jobs import eventually
 from lading.backends.local import LocalBackend
 from lading.config.loader import from_data
 from lading.config.pipeline import Pipeline
 from lading.launch.cancel import cancel
 from lading.launch.record import RunRecord
 from lading.launch.run import launch
+from lading.launch.status import status
 from lading.store.opening import open_store
 
 LAUNCH = """
@@ -27,6 +29,7 @@ from pathlib import Path
 from lading.backends.local import LocalBackend
 from lading.config.loader import from_data
 from lading.launch.run import launch
+from lading.launch.status import status
 from lading.store.opening import open_store
 store = open_store(sys.argv[1])
 backend = LocalBackend(store.uri)
@@ -145,6 +148,24 @@ def test_cancelling_stops_what_runs_and_ends_the_run(place: Path) -> None:
     thread.join(timeout=60)
     assert ends[0].state == "cancelled"
     assert {name: one.state for name, one in ends[0].stages.items()} == {"long": "cancelled", "after": "cancelled"}
+
+
+def test_a_run_whose_launcher_was_killed_is_cancelled_at_once(place: Path) -> None:
+    """Its last word names a process of this machine that has ended, so nobody is waited for; what it had begun is stopped."""
+    data = json.dumps({"pipeline": "p", "stages": {"long": stage("import time; time.sleep(600)", grace_s=3)}})
+    command = [sys.executable, "-c", LAUNCH, str(place / "store"), "r1", data]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | {"PYTHONPATH": "src"})
+    store = open_store(str(place / "store"))
+    eventually(lambda: [stat for stat in store.list("attempts/") if "progress" in stat.key] and status(store, "r1").stages["long"].attempt)
+    process.kill()
+    process.wait()
+    backend, waited = LocalBackend(store.uri), []
+
+    record = cancel(store, "r1", backend=backend, sleep=waited.append)
+
+    assert (record.state, record.stages["long"].state, waited) == ("cancelled", "cancelled", [])
+    eventually(lambda: [stat for stat in store.list("attempts/") if "outcome" in stat.key])
+    backend.close()
 
 
 def test_force_makes_a_result_again_once_a_run(place: Path) -> None:

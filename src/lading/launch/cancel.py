@@ -3,17 +3,24 @@
 import json
 import time
 from collections.abc import Callable
+from typing import cast
 
 from lading.attempt.observe import attempts
 from lading.backends.base import Backend
-from lading.launch.context import Context
+from lading.errors import MissingObjectError
+from lading.launch.context import Context, is_gone
 from lading.launch.halt import wanted_by_others, write_cancelled
 from lading.launch.pulse import BEAT_S
-from lading.launch.record import ENDED, RunRecord, run_state
+from lading.launch.record import ENDED, RunProgress, RunRecord, run_state
 from lading.launch.run import read_end
 from lading.launch.status import status
 from lading.names import RunPlaces
-from lading.store.base import Store
+from lading.store.base import Stat, Store, Upkeep
+
+SILENT_S = 2 * BEAT_S
+"""A launcher that was not heard of for so long is not waited for."""
+REACTION_S = 3.0
+"""What a launcher that lives gets at least: it looks for cancel.json every two seconds."""
 
 
 def cancel(
@@ -36,19 +43,37 @@ def cancel(
     if record.state != "running":
         return record
     store.write(RunPlaces(run).cancel, json.dumps({"by": context.who, "at": context.utc()}).encode(), if_absent=True)
-    before, changed = _beat(store, run), context.now()
-    while context.now() - changed < 2 * BEAT_S:
-        if ended := read_end(store, run):
-            return ended
+    _await_launcher(store, run, context, sleep)
+    return read_end(store, run) or _end(store, run, backend, context)
+
+
+def _await_launcher(store: Store, run: str, context: Context, sleep: Callable[[float], None]) -> None:
+    """Gives the run's launcher the time to end it, unless it is gone, or silent for two beats by the store's own clock and then ours."""
+    began = context.now()
+    before = _beat(store, run)
+    age = max(0.0, cast(Upkeep, store).clock() - before.modified) if before else 0.0
+    changed = began - age
+    while context.now() - changed < SILENT_S or context.now() - began < REACTION_S:
+        if read_end(store, run) is not None or (before and _is_gone(store, before)):
+            return
         sleep(0.3)
-        if (beat := _beat(store, run)) != before:
+        beat = _beat(store, run)
+        if (beat and beat.etag) != (before and before.etag):
             before, changed = beat, context.now()
-    return _end(store, run, backend, context)
 
 
-def _beat(store: Store, run: str) -> str:
-    place = RunPlaces(run).progress
-    return next((stat.etag for stat in store.list(place) if stat.key == place), "")
+def _is_gone(store: Store, beat: Stat) -> bool:
+    """Whether the launcher that was heard last was a process of this machine, which has ended."""
+    try:
+        return is_gone(RunProgress.model_validate_json(store.read(beat.key)).who)
+    except (MissingObjectError, ValueError):
+        return False
+
+
+def _beat(store: Store, run: str) -> Stat | None:
+    """The run's last sign of life: its launcher's heartbeat, or its plan."""
+    signs = {stat.key: stat for stat in store.list(RunPlaces(run).prefix)}
+    return signs.get(RunPlaces(run).progress) or signs.get(RunPlaces(run).plan)
 
 
 def _end(store: Store, run: str, backend: Backend | None, context: Context) -> RunRecord:

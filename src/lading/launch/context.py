@@ -4,19 +4,31 @@ import os
 import random
 import re
 import secrets
-import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from lading.attempt.observe import STALE_S
+from lading.backends.identity import host, lives, started
 from lading.errors import UserError
 
 
 def utc_now() -> str:
     """The time as people read it: ISO-8601, UTC."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def own_name() -> str:
+    """This process, so that others on its machine can tell whether it still is there: `machine:pid@start`."""
+    return f"{host()}:{os.getpid()}@{started(os.getpid())}"
+
+
+def is_gone(who: str) -> bool:
+    """Whether a launcher was a process of this very machine, and has ended; False where that can't be told."""
+    machine, _, process = who.rpartition(":")
+    pid, _, began = process.partition("@")
+    return machine == host() and pid.isdigit() and bool(began) and not lives(int(pid), began)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +43,8 @@ class Context:
     jitter: Callable[[], float] = random.random
     stale_s: float = STALE_S
     """How long an attempt may be silent before it is lost; shorter only where a test can't wait."""
-    who: str = f"{socket.gethostname()}:{os.getpid()}"
-    """Which launcher this is, for people."""
+    who: str = field(default_factory=own_name)
+    """Which launcher this is."""
 
 
 def new_run_id(context: Context | None = None) -> str:
