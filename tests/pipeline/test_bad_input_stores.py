@@ -50,7 +50,7 @@ def test_a_store_that_is_a_file_is_named_as_that(folder: Path, verb: str) -> Non
     assert Path("afile").read_text() == "mine"
 
 
-@pytest.mark.parametrize("line", [["cancel", "last"], ["promote", "last"], ["champion", "m", "--rollback"], ["gc"], ["runner", "--once"]])
+@pytest.mark.parametrize("line", [["cancel", "last"], ["promote", "last"], ["champion", "m", "--rollback"], ["gc"]])
 def test_nothing_is_decided_in_a_store_that_keeps_no_promise(folder: Path, line: list[str]) -> None:
     """Who decides without launching reads what the last probe found: exit code 4, what is wrong with the store, and what to use."""
     assert call("run", "p.yaml").returncode == 0

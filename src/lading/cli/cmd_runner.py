@@ -8,7 +8,7 @@ import typer
 
 from lading.cli import options
 from lading.cli.output import clean, say
-from lading.cli.places import deciding_store_for
+from lading.cli.places import store_for
 from lading.logs import configure
 
 
@@ -34,7 +34,7 @@ def command(
         platforms=platform or (), kinds=[kind.strip() for kind in kinds.split(",") if kind.strip()], allow_script=allow_script
     )
     called = rules.check_name(name) if name else announce.default_name()
-    place = deciding_store_for(store)
+    place = store_for(store)
     configure(json=False, level="warning")
     stop = threading.Event()
 

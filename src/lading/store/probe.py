@@ -43,7 +43,8 @@ def ensure_honest(store: Store) -> None:
 def refuse_dishonest(store: Store) -> None:
     """What whoever decides something without launching calls: one read of the record, no write.
 
-    A store that was not probed yet passes, and so does one whose record this identity may not read (a runner's key).
+    A store that was not probed yet passes, and so does one whose record this identity may not read. A runner does not ask: its key may
+    read no more than its tickets' work, and the launcher that offered them has probed.
 
     Raises:
         StoreError: a probe found the store dishonest.
