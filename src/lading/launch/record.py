@@ -1,13 +1,16 @@
 """A run as its documents tell it: the record of each stage, progress.json while it runs, run.json when it has ended."""
 
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from lading.config.pipeline import Pipeline
+from lading.errors import ManifestError
 from lading.frozen import Frozen
+from lading.manifest.reading import check_version
 from lading.plan.build import PlannedStage
 from lading.plan.gates import Judged
+from lading.store.base import Store
 
 StageStateName = Literal["pending", "running", "hit", "succeeded", "gate_failed", "failed", "skipped", "cancelled"]
 RunState = Literal["running", "succeeded", "gate_failed", "failed", "cancelled"]
@@ -104,6 +107,29 @@ class RunProgress(Frozen):
     waits: tuple[tuple[str, str], ...] = ()
     """(kind, key) of everything that this run waits for."""
     stages: dict[str, StageRecord]
+
+
+F = TypeVar("F", PlanRecord, RunRecord, RunProgress)
+
+
+def read_record(store: Store, key: str, model: type[F]) -> F:
+    """One of a run's own documents.
+
+    Raises:
+        MissingObjectError: it is not there.
+        NewerFormatError: a newer lading wrote it.
+        ManifestError: it is not what lading writes.
+    """
+    data = store.read(key)
+    try:
+        return model.model_validate_json(data)
+    except ValidationError as error:
+        where = f"{key} in {store.uri}"
+        check_version(data, model, where=where)
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise ManifestError(
+            f"{where} is not what this version of lading writes: {'.'.join(map(str, first['loc']))}: {first['msg']}", do="lading doctor"
+        ) from error
 
 
 def run_state(stages: dict[str, StageRecord], *, cancelled: bool) -> RunState:

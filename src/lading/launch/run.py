@@ -4,16 +4,14 @@ import contextlib
 import threading
 from collections.abc import Callable, Collection
 
-from pydantic import ValidationError
-
 from lading.backends.base import Backend
 from lading.config.pipeline import Pipeline
-from lading.errors import ClusterError, ManifestError, MissingObjectError, StoreError, UserError
+from lading.errors import ClusterError, MissingObjectError, StoreError, UserError
 from lading.launch.context import Context, checked_run_id, new_run_id
 from lading.launch.events import Event
 from lading.launch.halt import halt
 from lading.launch.promotion import seen_champions
-from lading.launch.record import PlanRecord, RunRecord, run_state
+from lading.launch.record import PlanRecord, RunRecord, read_record, run_state
 from lading.launch.walk import Walk
 from lading.logs import get_logger
 from lading.names import RunPlaces
@@ -153,25 +151,17 @@ def _identity(pipeline: Pipeline) -> object:
 
 def _read_plan(store: Store, run: str) -> PlanRecord | None:
     try:
-        return PlanRecord.model_validate_json(store.read(RunPlaces(run).plan))
+        return read_record(store, RunPlaces(run).plan, PlanRecord)
     except MissingObjectError:
         return None
-    except ValidationError as error:
-        raise ManifestError(
-            f"{RunPlaces(run).plan} in {store.uri} is not what this version of lading writes: {error.errors()[0]['msg']}"
-        ) from error
 
 
 def read_end(store: Store, run: str) -> RunRecord | None:
     """How a run ended; none while it has not."""
     try:
-        return RunRecord.model_validate_json(store.read(RunPlaces(run).end))
+        return read_record(store, RunPlaces(run).end, RunRecord)
     except MissingObjectError:
         return None
-    except ValidationError as error:
-        raise ManifestError(
-            f"{RunPlaces(run).end} in {store.uri} is not what this version of lading writes: {error.errors()[0]['msg']}"
-        ) from error
 
 
 def _walk(walk: Walk, backend: Backend, cancel: threading.Event) -> bool:

@@ -5,7 +5,7 @@ import contextlib
 from lading.attempt.observe import attempts
 from lading.errors import MissingObjectError, NotFoundError
 from lading.launch.pulse import with_progress
-from lading.launch.record import PlanRecord, RunProgress, RunRecord, StageRecord
+from lading.launch.record import PlanRecord, RunProgress, RunRecord, StageRecord, read_record
 from lading.launch.run import read_end
 from lading.names import RunPlaces
 from lading.store.base import Store
@@ -20,12 +20,12 @@ def status(store: Store, run: str) -> RunRecord:
     if ended := read_end(store, run):
         return ended
     try:
-        plan = PlanRecord.model_validate_json(store.read(RunPlaces(run).plan))
+        plan = read_record(store, RunPlaces(run).plan, PlanRecord)
     except MissingObjectError:
         raise NotFoundError(f"there is no run {run} in {store.uri}", do="lading runs lists them") from None
     stages = {name: StageRecord(kind=planned.kind, key=planned.key) for name, planned in plan.stages.items() if planned.selected}
     with contextlib.suppress(MissingObjectError):
-        stages |= RunProgress.model_validate_json(store.read(RunPlaces(run).progress)).stages
+        stages |= read_record(store, RunPlaces(run).progress, RunProgress).stages
     stages = {name: _now(store, record) if record.state == "running" else record for name, record in stages.items()}
     return RunRecord(run=run, pipeline=plan.pipeline.pipeline, started=plan.started, stages=stages, overrides=plan.pipeline.overrides)
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any, NoReturn, TypeVar
 
 from pydantic import ValidationError
@@ -40,6 +41,20 @@ def parse(data: bytes, *models: type[F], where: str, limit: int = MAX_BYTES) -> 
         first = error.errors(include_url=False, include_input=False)[0]
         path = ".".join(str(part)[:80] for part in first["loc"]) or "the document"
         raise _refused(where, f"{path}: {first['msg']}") from error
+
+
+def check_version(data: bytes, *models: type[F], where: str) -> None:
+    """For a document that could not be read: whether that is because a newer lading wrote it.
+
+    Raises:
+        NewerFormatError: it is.
+    """
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        return
+    if isinstance(value, dict):
+        _refuse_newer(value.get("schema"), [model.model_fields["schema_"].default for model in models], where)
 
 
 def refuse(where: str, why: str) -> NoReturn:
@@ -113,11 +128,16 @@ def _model_for(value: Any, models: tuple[type[F], ...], where: str) -> type[F]:
     if isinstance(schema, str):
         if schema in known:
             return known[schema]
-        if (found := _SCHEMA.match(schema)) and any(_is_newer(found, ours) for ours in known):
-            raise NewerFormatError(
-                f"{where} is refused: it was made by a newer lading ({schema})", do="upgrade lading here: pip install --upgrade lading"
-            )
+        _refuse_newer(schema, known, where)
     raise _refused(where, f"its schema is {str(schema)[:80]!r}, and it should be {' or '.join(sorted(known))}")
+
+
+def _refuse_newer(schema: Any, known: Iterable[str], where: str) -> None:
+    found = _SCHEMA.match(schema) if isinstance(schema, str) else None
+    if found and any(_is_newer(found, ours) for ours in known):
+        raise NewerFormatError(
+            f"{where} is refused: it was made by a newer lading ({schema})", do="upgrade lading here: pip install --upgrade lading"
+        )
 
 
 def _is_newer(found: re.Match[str], ours: str) -> bool:

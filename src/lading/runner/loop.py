@@ -9,7 +9,7 @@ from lading.attempt.observe import attempts
 from lading.attempt.records import Claim
 from lading.attempt.tickets import Offered
 from lading.backends.base import Backend
-from lading.errors import LadingError, ManifestError, MissingObjectError, StoreError
+from lading.errors import LadingError, ManifestError, MissingObjectError, NewerFormatError, StoreError
 from lading.logs import get_logger
 from lading.plan.job import JobSpec
 from lading.runner.announce import Announcement
@@ -108,7 +108,9 @@ class Runner:
                 return None
             job = self.rules.accept(ticket, store=self.store.uri)
         except (RefusedError, ManifestError) as error:
-            refused[f"{one.id.kind}/{one.id.key}/{one.id.number}"] = error.message
+            refused[f"{one.id.kind}/{one.id.key}/{one.id.number}"] = error.message + (
+                f"; {error.do}" if isinstance(error, NewerFormatError) else ""
+            )
             return None
         if not tickets.take(self.store, one.id, host=self.name, platform=one.platform):
             return None

@@ -1,6 +1,7 @@
 """What a runner takes: platforms, kinds, and why it leaves a ticket to others."""
 
 import difflib
+import json
 import re
 import sys
 from collections.abc import Callable, Iterable
@@ -12,6 +13,7 @@ from lading.attempt.tickets import Ticket
 from lading.codes import Exit
 from lading.config.kinds import KINDS
 from lading.errors import CannotRunHereError, UserError
+from lading.manifest.reading import check_version
 from lading.names import AttemptId
 from lading.plan.fingerprint import fingerprint
 from lading.plan.job import JobSpec
@@ -45,11 +47,13 @@ class Rules:
 
         Raises:
             RefusedError: it is for others.
+            NewerFormatError: a newer lading wrote the job.
         """
         self.check_place(ticket.platform, ticket.id)
         try:
             job = JobSpec.model_validate(ticket.job)
         except ValidationError as error:
+            check_version(json.dumps(ticket.job).encode(), JobSpec, where="its job")
             first = error.errors()[0]
             raise RefusedError(f"its job can't be read: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
         if job.id != ticket.id:
