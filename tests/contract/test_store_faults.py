@@ -3,7 +3,6 @@
 import os
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from lading.store import s3, s3streams
 from lading.store.base import Store
 from lading.store.opening import ensure_honest, open_store
 from lading.store.probe import refuse_dishonest
+from support.toxiproxy import toxi
 
 SECRET = "secret-that-no-text-may-hold"
 
@@ -291,13 +291,13 @@ def test_lost_answers_of_a_real_server(s3_store: Store, monkeypatch: pytest.Monk
     """Every answer is cut off for half a second, the writes reach the server: each write if absent is won by its writer all the same."""
     upstream = os.environ["AWS_ENDPOINT_URL"].partition("://")[2].rstrip("/")
     name = f"lading-{os.getpid()}"
-    made = _toxi("/proxies", {"name": name, "listen": "127.0.0.1:0", "upstream": upstream})
+    made = toxi("/proxies", {"name": name, "listen": "127.0.0.1:0", "upstream": upstream})
     try:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{made['listen']}")
         store = open_store(s3_store.uri)
         for number in range(3):
-            _toxi(f"/proxies/{name}/toxics", {"name": "cut", "type": "limit_data", "stream": "downstream", "attributes": {"bytes": 0}})
-            mend = threading.Timer(0.5, _toxi, (f"/proxies/{name}/toxics/cut", None, "DELETE"))
+            toxi(f"/proxies/{name}/toxics", {"name": "cut", "type": "limit_data", "stream": "downstream", "attributes": {"bytes": 0}})
+            mend = threading.Timer(0.5, toxi, (f"/proxies/{name}/toxics/cut", None, "DELETE"))
             mend.start()
             assert store.write(f"claim/{number}", b"nonce", if_absent=True)
             mend.join()
@@ -305,12 +305,4 @@ def test_lost_answers_of_a_real_server(s3_store: Store, monkeypatch: pytest.Monk
         with pytest.raises(MissingObjectError):
             store.read("absent")
     finally:
-        _toxi(f"/proxies/{name}", None, "DELETE")
-
-
-def _toxi(path: str, data: object, method: str = "POST") -> dict:
-    import json
-
-    body = json.dumps(data).encode() if data is not None else None
-    with urllib.request.urlopen(urllib.request.Request(os.environ["TOXIPROXY_URL"] + path, body, method=method), timeout=10) as answer:
-        return json.loads(answer.read() or b"{}")
+        toxi(f"/proxies/{name}", None, "DELETE")
