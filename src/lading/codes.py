@@ -38,6 +38,8 @@ class Exit(IntEnum):
     RETRAIN_WAITS = 11
     INTERRUPTED = 130
     """Cancelled, or Ctrl-C."""
+    PIPE_CLOSED = 141
+    """Nobody reads stdout any more (`lading logs ... | head`): as a shell counts an end by SIGPIPE."""
     TERMINATED = 143
     """A launcher that got SIGTERM: the work goes on without it."""
 
@@ -107,6 +109,7 @@ EXIT_CODES: dict[Exit, Explanation] = {
         "lading retrain history",
     ),
     Exit.INTERRUPTED: Explanation("cancelled", "the stages that only this run waited for are stopped", "the same command again goes on"),
+    Exit.PIPE_CLOSED: Explanation("whoever read the output went away, as in `lading logs ... | head`", "nothing is lost", "nothing"),
     Exit.TERMINATED: Explanation(
         "the launcher was told to stop", "stages outside this process go on", "the same command with --run RUN goes on"
     ),

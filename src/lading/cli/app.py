@@ -58,10 +58,6 @@ VERBS: dict[str, Verb] = {
 }
 
 
-PIPE_CLOSED = 141
-"""As a shell counts an end by SIGPIPE."""
-
-
 def _there(verb: Verb) -> bool:
     """Whether the verb's module is part of this installation."""
     return (Path(__file__).parent / f"{verb.module}.py").exists()
@@ -185,7 +181,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         sys.exit(int(Exit.INTERRUPTED))
     except BrokenPipeError:
-        sys.exit(PIPE_CLOSED)
+        sys.exit(int(Exit.PIPE_CLOSED))
     except Exception as error:  # noqa: BLE001 - the last door: whatever else comes is a bug of ours
         sys.exit(_show_bug(error, debug=debug))
     finally:

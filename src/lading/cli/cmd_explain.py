@@ -27,27 +27,28 @@ def command(
     if what in KINDS:
         _kind(str(what), as_json=as_json)
         return
-    known: dict[int, tuple[str, Explanation]] = {int(c): ("a stage", e) for c, e in STAGE_CODES.items()}
-    known |= {int(c): ("lading", e) for c, e in EXIT_CODES.items()}
+    known: list[tuple[int, str, Explanation]] = [(int(c), "a stage", e) for c, e in STAGE_CODES.items()]
+    known = sorted(known + [(int(c), "lading", e) for c, e in EXIT_CODES.items()], key=lambda one: one[0])
     if what is None:
         _all(known, as_json=as_json)
         return
     code = int(what) if what.isascii() and what.isdigit() else -1
-    if code not in known:
+    found = [one for one in known if one[0] == code]
+    if not found:
         raise UserError(
             f"no stage and no command of lading ends with {what}, and it is no kind of stage",
-            do=f"the codes are {', '.join(map(str, sorted(known)))}; the kinds are {', '.join(KINDS)}",
+            do=f"the codes are {', '.join(dict.fromkeys(str(one[0]) for one in known))}; the kinds are {', '.join(KINDS)}",
         )
-    who, explanation = known[code]
     if as_json:
-        print_json(_data(code, who, explanation))
+        print_json(_data(*found[-1]) | ({"of_a_stage": _data(*found[0])} if len(found) > 1 else {}))
         return
-    say(f"{paint(str(code), 'bold')}  {who} that ends with {code}: {explanation.meaning}")
-    for head, text in (("then", explanation.then), ("do", explanation.do)):
-        first, *rest = wrap(text, 70)
-        say(f"  {paint(head.ljust(4), 'dim')}  {first}")
-        for line in rest:
-            say(f"        {line}")
+    for _, who, explanation in found:
+        say(paint(f"{who} that ends with {code}", "bold"))
+        for head, text in (("is", explanation.meaning), ("then", explanation.then), ("do", explanation.do)):
+            first, *rest = wrap(text, 70)
+            say(f"  {paint(head.ljust(4), 'dim')}  {first}")
+            for line in rest:
+                say(f"        {line}")
 
 
 def _kind(name: str, *, as_json: bool) -> None:
@@ -85,8 +86,8 @@ def _data(code: int, who: str, explanation: Explanation) -> dict[str, object]:
     return {"code": code, "of": who, "meaning": explanation.meaning, "then": explanation.then, "do": explanation.do}
 
 
-def _all(known: dict[int, tuple[str, Explanation]], *, as_json: bool) -> None:
+def _all(known: list[tuple[int, str, Explanation]], *, as_json: bool) -> None:
     if as_json:
-        print_json([_data(code, *known[code]) for code in sorted(known)])
+        print_json([_data(*one) for one in known])
         return
-    say(table(("code", "of", "meaning"), [(str(code), known[code][0], known[code][1].meaning) for code in sorted(known)], right=[0]))
+    say(table(("code", "of", "meaning"), [(str(code), who, explanation.meaning) for code, who, explanation in known], right=[0]))

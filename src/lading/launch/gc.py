@@ -67,6 +67,8 @@ class Facts:
     attempts: Mapping[AttemptId, AttemptFact] = field(default_factory=dict)
     champions: frozenset[str] = frozenset()
     """Every sha256 in the entries that are kept: the champion of each alias, and the one before it for a rollback."""
+    champion_runs: frozenset[str] = frozenset()
+    """The runs that those entries name: their pages and logs say where the model in use comes from."""
     files: Mapping[str, Stat] = field(default_factory=dict)
     """User files by their sha256."""
     scraps: tuple[Stat, ...] = ()
@@ -142,7 +144,7 @@ def decide(facts: Facts, policy: Policy) -> Decision:
 
 
 def _dropped(facts: Facts, policy: Policy) -> list[RunFact]:
-    """Finished runs that are old, not pinned, and not among the last of their pipeline."""
+    """Finished runs that are old, not pinned, not a champion's, and not among the last of their pipeline."""
     finished: dict[str, list[tuple[float, str]]] = {}
     for run in facts.runs.values():
         if run.finished is not None:
@@ -152,7 +154,7 @@ def _dropped(facts: Facts, policy: Policy) -> list[RunFact]:
     return [
         run
         for name, run in sorted(facts.runs.items())
-        if run.finished is not None and run.finished < old and not run.pinned and name not in last
+        if run.finished is not None and run.finished < old and not run.pinned and name not in last | facts.champion_runs
     ]
 
 

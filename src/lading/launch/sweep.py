@@ -54,7 +54,9 @@ def survey(store: Store) -> Facts:
         records = list(pool.map(lambda stat: _record(store, stat), groups.get("manifests", ())))
         runs = list(pool.map(lambda pair: _run(store, *pair), _by_part(groups.get("runs", ()), 2)))
         tickets = list(pool.map(lambda stat: _ticket(store, stat), groups.get("tickets", ())))
-        champions = list(pool.map(lambda stat: _mentions(store, stat.key), _kept_champions(groups.get("champions", ()))))
+        entries = [stat.key for stat in _kept_champions(groups.get("champions", ()))]
+        champions = list(pool.map(lambda key: _mentions(store, key), entries))
+        champion_runs = list(pool.map(lambda key: _field(store, key, "run"), entries))
     by_node: dict[Node, list[RecordFact]] = {}
     for found in records:
         if found is not None:
@@ -65,6 +67,7 @@ def survey(store: Store) -> Facts:
         records={node: tuple(sorted(facts, key=lambda fact: fact.n)) for node, facts in by_node.items()},
         attempts=dict(_attempts(groups.get("attempts", ()))),
         champions=frozenset().union(*champions),
+        champion_runs=frozenset(filter(None, champion_runs)),
         files={stat.key.removeprefix("files/"): stat for stat in groups.get("files", ())},
         scraps=tuple(groups.get("probe", ())),
         tickets=tuple(ticket for ticket in tickets if ticket is not None),
@@ -154,13 +157,15 @@ def _run(store: Store, prefix: str, stats: tuple[Stat, ...]) -> RunFact:
     fact = RunFact(run=prefix.partition("/")[2], pinned=PIN in by_name, objects=stats)
     mentions = frozenset[str]().union(*(_mentions(store, by_name[name].key) for name in _DOCUMENTS if name in by_name))
     end = by_name.get("run.json")
-    return replace(fact, mentions=mentions, finished=end.modified if end else None, pipeline=_pipeline(store, end) if end else "")
+    return replace(
+        fact, mentions=mentions, finished=end.modified if end else None, pipeline=_field(store, end.key, "pipeline") if end else ""
+    )
 
 
-def _pipeline(store: Store, end: Stat) -> str:
-    """The name of the pipeline that a finished run ran; runs that don't say share one name."""
+def _field(store: Store, key: str, name: str) -> str:
+    """A word in a document, such as the pipeline of a finished run; those that don't say share the empty one."""
     try:
-        return str(json.loads(store.read(end.key, limit=_MAX_DOCUMENT)).get("pipeline", ""))
+        return str(json.loads(store.read(key, limit=_MAX_DOCUMENT)).get(name) or "")
     except (ValueError, AttributeError, MissingObjectError):
         return ""
 

@@ -51,6 +51,38 @@ def test_a_run_is_promoted_and_the_way_back_is_told(call: Call) -> None:
     assert shown["current"]["n"] == 3
 
 
+def test_gc_keeps_the_champion_and_says_so_before_it_does_anything(call: Call, tmp_path: Path) -> None:
+    """The run and the results of the model in use stay; a dry run says what would go and how much it frees, and touches nothing."""
+    assert call("promote", FIRST)[0] == 0
+    before = {place: place.stat().st_mtime_ns for place in tmp_path.rglob("*") if place.is_file()}
+    line = ("gc", "--older-than", "0s", "--keep-last", "0")
+
+    code, out, err = call(*line, "--dry-run")
+    assert code == 0, err
+    assert f"drop run {SECOND} (digits)" in out
+    assert FIRST not in out
+    assert "acts that free " in out
+    assert "nothing was deleted (--dry-run)" in out
+    assert {place: place.stat().st_mtime_ns for place in tmp_path.rglob("*") if place.is_file()} == before
+    told = json.loads(call(*line, "--dry-run", "--json")[1])
+    assert told["acts"] == out.splitlines()[:-1]
+    assert told["bytes"] > 0
+
+    assert call(*line)[0] == 0
+    assert [one["run"] for one in json.loads(call("runs", "--json")[1])] == [FIRST]
+    assert call("verify", FIRST, "--deep")[0] == 0
+    assert call("champion", "digits")[0] == 0
+
+
+def test_a_pinned_run_is_kept(call: Call) -> None:
+    """By its id or the beginning of one, until it is unpinned."""
+    assert call("gc", "--pin", SECOND[:10])[1] == f"{SECOND} is pinned\n"
+    assert SECOND not in call("gc", "--older-than", "0s", "--keep-last", "0", "--dry-run")[1]
+    assert call("gc", "--unpin", SECOND)[0] == 0
+    assert SECOND in call("gc", "--older-than", "0s", "--keep-last", "0", "--dry-run")[1]
+    assert call("gc", "--pin", "nosuch")[0] == 2
+
+
 def test_aliases_are_apart(call: Call) -> None:
     """Staging says nothing about production."""
     assert call("promote", FIRST, "--as", "staging")[0] == 0

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from lading.cli import app
+from lading.codes import Code, Exit
 from lading.store.directory import DirectoryStore
 from support.finished_runs import make_run
 
@@ -222,6 +223,23 @@ def test_facts_come_as_json(lading: Any, store: DirectoryStore) -> None:
     assert {"settings", "measurements"} <= set(json.loads(lading("compare", "last", "--json").out))
     assert json.loads(lading("explain", "65", "--json").out)["code"] == 65
     assert json.loads(lading("doctor", "--json").out)["checks"]
+
+
+@pytest.mark.parametrize("code", sorted({*map(int, Code), *map(int, Exit)}))
+def test_every_code_is_explained(lading: Any, code: int) -> None:
+    """What it is, what lading does and what a person can do, within 80 columns; as JSON too, and all codes in one table."""
+    ended = lading("explain", str(code))
+
+    assert ended.code == 0
+    assert f"ends with {code}\n" in ended.out
+    for head in ("  is    ", "  then  ", "  do    "):
+        assert head in ended.out
+    assert max(map(len, ended.out.splitlines())) <= 80
+    told = json.loads(lading("explain", str(code), "--json").out)
+    assert told["code"] == code
+    assert all(told[field] for field in ("of", "meaning", "then", "do"))
+    assert f"\n {code:>3}  " in lading("explain").out
+    assert f"a stage that ends with {code}" in ended.out if code in set(Code) else f"lading that ends with {code}" in ended.out
 
 
 def test_explain_tells_what_a_kind_can_be_set_by(lading: Any) -> None:

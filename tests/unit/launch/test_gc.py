@@ -91,6 +91,13 @@ def test_old_finished_runs_go() -> None:
     assert dropped(decide(facts(runs=runs), replace(POLICY, keep_last=3))) == []
 
 
+def test_the_run_of_a_champion_stays() -> None:
+    """However old: its page says where the model in use comes from."""
+    runs = (run("old", 40), run("older", 50))
+
+    assert dropped(decide(replace(facts(runs=runs), champion_runs=frozenset({"older"})), POLICY)) == ["old"]
+
+
 def test_what_a_kept_run_reaches_stands() -> None:
     """Whatever a kept run's results were made from, however far back, is not voided; what only a dropped run used is."""
     data = manifest("data")
