@@ -4,14 +4,16 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
-from lading.config.location import store_uri
-from lading.config.pipeline import Pipeline
 from lading.errors import UserError
 from lading.store.base import Store
 from lading.store.directory import DirectoryStore
 from lading.store.probe import ensure_honest, refuse_dishonest
+
+if TYPE_CHECKING:
+    from lading.config.pipeline import Pipeline
 
 __all__ = ["ensure_honest", "open_chosen", "open_store", "refuse_dishonest"]
 
@@ -19,12 +21,14 @@ _BUCKET = re.compile(r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
 _FORMS = "a store is a folder, file:///folder, or s3://bucket/prefix"
 
 
-def open_chosen(pipeline: Pipeline | None, option: str | None, environ: Mapping[str, str]) -> Store:
+def open_chosen(pipeline: "Pipeline | None", option: str | None, environ: Mapping[str, str]) -> Store:
     """The store that a person chose: by option, by environment, in the pipeline, or by saying nothing.
 
     Raises:
         UserError: the address is none that lading knows, or a folder can't be there because a file is.
     """
+    from lading.config.location import store_uri  # a stage's supervisor opens by address, and needs no pipelines
+
     store = open_store(store_uri(pipeline, option, environ))
     if "://" not in store.uri:
         there = next((place for place in (Path(store.uri), *Path(store.uri).parents) if os.path.lexists(place)), Path("/"))
