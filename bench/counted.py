@@ -1,4 +1,4 @@
-"""`python -m bench.counted FILE COMMAND...`: the command line of lading, which tells FILE how often it asked whom for what, and its memory."""
+"""`python -m bench.counted FILE COMMAND...`: the command line of lading; FILE is told whom it asked for what, and its memory."""
 
 import atexit
 import collections
@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import threading
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -44,7 +45,7 @@ def main(place: Path, arguments: list[str]) -> None:
 
     def write() -> None:
         fresh = place.with_suffix(".new")
-        fresh.write_text(json.dumps({"calls": dict(counts), "peak_mb": peak_mb()}))
+        fresh.write_text(json.dumps({"calls": dict(counts), "peak_mb": peak_mb(), "cpu_s": time.process_time()}))
         fresh.replace(place)
 
     def keep_writing() -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from lading.launch import walk
 from simulation.world import simulate
 
 CHUNK = 100
@@ -16,6 +17,13 @@ def test_promises_hold_in_every_world(first: int) -> None:
         except Exception as error:
             error.add_note(f"replays with: python -m tests.simulation --seed {seed}")
             raise
+
+
+def test_promises_hold_where_the_store_is_asked_rarely(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same of launchers that look at the store for a running stage no more often than they must, as with a thousand in flight."""
+    monkeypatch.setattr(walk, "LOOKS_PER_S", 0.05)
+    for seed in range(3 * CHUNK):
+        simulate(seed, marks=True)
 
 
 def test_a_seed_replays() -> None:

@@ -129,7 +129,7 @@ class SimBackend:
         worker = self.world.workers.get(place)
         if worker is None:
             return Sight(alive=place[0] == "pid" and place[1] in self.world.waiting.values())
-        return Sight(alive=not worker.over)
+        return Sight(alive=not worker.over, mark="runs" if self.world.marks and not worker.over else "")
 
     def stop(self, claim: Claim, *, grace_s: float) -> None:
         place = self._place(claim)
@@ -151,6 +151,8 @@ class World:
     """All of it, and what it draws from a seed."""
 
     seed: int
+    marks: bool = False
+    """Whether backends say that nothing changed, so that launchers with much to do ask the store more rarely."""
     rng: random.Random = field(init=False)
     now: float = 0.0
     depth: int = 0
@@ -408,12 +410,12 @@ def _say(store: MemoryStore, job: JobSpec, outcome: Outcome) -> None:
         return
 
 
-def simulate(seed: int) -> World:
+def simulate(seed: int, *, marks: bool = False) -> World:
     """One world to its end.
 
     Raises:
         ViolationError: a promise does not hold in it.
     """
-    world = World(seed)
+    world = World(seed, marks)
     world.run()
     return world

@@ -19,6 +19,8 @@ class Sight:
     """With `alive` False: nobody has begun it, and whoever sees that may submit it."""
     note: str = ""
     """What it waits for, in a sentence: `Pending: 0/3 nodes are available: insufficient nvidia.com/gpu`."""
+    mark: str = ""
+    """Changes whenever anything of it does, where the backend is told of every change; opaque."""
 
 
 class Backend(Protocol):

@@ -32,6 +32,10 @@ class Entry:
     job: JobSpec | None = None
     """What was claimed last: a claim may stand though no answer came when it was written."""
     beats: object = None
+    looked: float = 0.0
+    """When the store was last asked about its attempts, while many stages are in flight."""
+    mark: str = ""
+    """What its backend gave then; see `Sight.mark`."""
     looked_for_manifest: float | None = None
     voided: bool = False
     """Whether its result was voided during this walk."""
@@ -57,6 +61,7 @@ class Entry:
     def reset(self, reason: str) -> None:
         """Back to the start: its result no longer counts."""
         self.ref = self.manifest = self.attempt = self.looked_for_manifest = None
+        self.mark = ""
         self.voided = True
         self.record = StageRecord(kind=self.stage.kind, key=self.record.key, reason=reason)
 

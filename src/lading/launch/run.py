@@ -177,6 +177,8 @@ def _walk(walk: Walk, backend: Backend, cancel: threading.Event) -> bool:
                 return True
             asked = now() if now() - asked >= CANCEL_EVERY_S else asked
             lost_since = None
+            if walk.rest:
+                continue
         except (StoreError, ClusterError) as error:
             lost_since = lost_since if lost_since is not None else now()
             if type(error) not in {StoreError, MissingObjectError, ClusterError} or now() - lost_since > PATIENCE_S:

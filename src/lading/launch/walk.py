@@ -23,6 +23,12 @@ from lading.store.base import Store
 
 MANIFEST_EVERY_S = 5.0
 """How often a stage that runs is asked whether another attempt's manifest stands."""
+LOOKS_PER_S = 50.0
+"""With more stages in flight the store is asked about each of them less often, as long as its backend is told of no change."""
+LONGEST_UNSEEN_S = 20.0
+"""A third of the time after which an attempt is taken for dead."""
+BREATH_S = 2.0
+"""A step is left after so long, so that a launcher with much to start is heard of, and hears that it is cancelled."""
 
 
 class Walk(Acts):
@@ -58,6 +64,10 @@ class Walk(Acts):
             if planned.overrule and planned.key:  # again after a restart: the number is taken then, by this very void
                 handoff.void(store, planned.kind, planned.key, n=planned.overrule, reason=planned.why, run=plan.run)
                 self.records.forget((planned.kind, planned.key))
+        self.rest: dict[str, None] = {}
+        """Stages that the last step did not come to."""
+        self.pace = 0.0
+        """For how long the store need not be asked about a stage that runs as before."""
         self.behind: dict[str, list[str]] = {name: [] for name in self.entries}
         """Stage to the stages that need it."""
         for name, entry in self.entries.items():
@@ -71,16 +81,34 @@ class Walk(Acts):
         return all(entry.over for entry in self.entries.values())
 
     def step(self) -> bool:
-        """Looks at every stage once and does what can be done now; True when all is over."""
-        todo = dict.fromkeys(self.entries)
+        """Looks at every stage once and does what can be done now, or as much of it as a breath is long for; True when all is over."""
+        todo, until = self.rest or dict.fromkeys(self.entries), self.context.now() + BREATH_S
+        self.pace = self._pace()
         while todo:
             name = next(iter(todo))
             del todo[name]
             entry = self.entries[name]
-            if not entry.over and self._advance(name, entry):  # its end lets those behind it go on at once
-                todo |= dict.fromkeys(self.behind[name])
+            if not entry.over and not self._quiet(entry) and self._advance(name, entry):
+                todo |= dict.fromkeys(self.behind[name])  # its end lets those behind it go on at once
+            if self.context.now() > until:
+                break
+        self.rest = todo
         self.pulse.beat(self.entries)
         return self.over
+
+    def _pace(self) -> float:
+        running = sum(entry.record.state == "running" for entry in self.entries.values())
+        return min(running / LOOKS_PER_S, LONGEST_UNSEEN_S) if running > LOOKS_PER_S else 0.0
+
+    def _quiet(self, entry: Entry) -> bool:
+        """Whether its backend, which is told of every change, was told of none since the store was last asked, a short while ago."""
+        if not self.pace or entry.attempt is None:
+            return False
+        now, mark = self.context.now(), self.backend.look(entry.attempt.claim).mark
+        if mark and mark == entry.mark and now - entry.looked < self.pace:
+            return True
+        entry.looked, entry.mark = now, mark  # before the store is asked: what happens meanwhile is seen the next time
+        return False
 
     def _advance(self, name: str, entry: Entry) -> bool:
         """What can be done for one stage now; whether it is over then."""
@@ -142,7 +170,7 @@ class Walk(Acts):
     def _due(self, entry: Entry) -> bool:
         """Whether it is time to ask for a manifest again."""
         before = entry.looked_for_manifest
-        return before is None or entry.attempt is None or self.context.now() - before >= MANIFEST_EVERY_S
+        return before is None or entry.attempt is None or self.context.now() - before >= max(MANIFEST_EVERY_S, 3 * self.pace)
 
     def _use(self, name: str, entry: Entry, now: handoff.Standing) -> None:
         """A manifest stands."""

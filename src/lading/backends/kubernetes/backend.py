@@ -10,6 +10,7 @@ from lading.backends.base import Sight
 from lading.backends.kubernetes import render, status
 from lading.backends.kubernetes.connect import AlreadyThereError, Connection, DeniedError, GoneError
 from lading.backends.kubernetes.mirror import Mirror
+from lading.backends.kubernetes.refusals import Refusals
 from lading.codes import Code
 from lading.config.cluster import Cluster
 from lading.errors import ClusterError, UserError
@@ -18,8 +19,6 @@ from lading.plan.job import JobSpec
 
 HOPELESS_S = 90.0
 """How long a pod may wait for what waiting does not mend (an image that can't be pulled), before its attempt has failed."""
-EVENTS_AFTER_S = 3.0
-"""A Job without a pod for so long is asked for its events."""
 OVERDUE_S = 60.0
 """Beyond its grace, a pod of a failed Job is waited for no longer: the next attempt starts beside it."""
 SYNC_S = 30.0
@@ -46,7 +45,8 @@ class KubernetesBackend:
         self.namespace = self.connection.namespace
         self._mirror: Mirror | None = None
         self._first_seen: dict[str, float] = {}
-        self._events: dict[str, tuple[float, list[Object]]] = {}
+        self._given_up: dict[str, Sight] = {}
+        self._refusals = Refusals(self._list_events)
         self._stopping: set[str] = set()
         self._ending: dict[str, float] = {}
 
@@ -120,6 +120,8 @@ class KubernetesBackend:
         mine = holder.backend == "kubernetes" and holder.namespace == self.namespace and holder.cluster == self.connection.cluster_id
         if not mine:
             return Sight(alive=None)
+        if holder.job in self._given_up:  # its Job is gone by now, and why must not be forgotten
+            return self._given_up[holder.job]
         job, pods = self.mirror.job(holder.job), self.mirror.pods(holder.job)
         memory = str(claim.resources.get("memory", ""))
         seen = status.sight(job, pods, self._events_of(holder.job, job, pods), memory=memory)
@@ -139,7 +141,7 @@ class KubernetesBackend:
 
     def _hopeless(self, name: str, job: Object, pods: list[Object]) -> Sight | None:
         """Given up: what it waits for does not come by waiting."""
-        note, reason = status.waiting(job, pods, self._events.get(name, (0.0, []))[1])
+        note, reason = status.waiting(job, pods, self._events_of(name, job, pods))
         if reason is None or not reason.hopeless:
             self._first_seen.pop(name, None)
             return None
@@ -147,22 +149,19 @@ class KubernetesBackend:
         if time.monotonic() - since < HOPELESS_S:
             return None
         self._delete(name)
-        return Sight(alive=False, outcomes={"0": Outcome(code=Code.CANNOT_RUN_HERE, message=note)}, note=note)
+        self._given_up[name] = Sight(alive=False, outcomes={"0": Outcome(code=Code.CANNOT_RUN_HERE, message=note)}, note=note)
+        return self._given_up[name]
 
     def _events_of(self, name: str, job: Object | None, pods: list[Object]) -> list[Object]:
-        """Warnings about a Job that has no pod yet: quota, admission; asked for rarely."""
-        if job is None or pods or (job.get("status") or {}).get("conditions"):
-            self._events.pop(name, None)
+        """Warnings about a Job that has no pod yet: quota, admission."""
+        if job is None or pods or job["spec"].get("suspend") or (job.get("status") or {}).get("conditions"):
+            self._refusals.forget(name)
             return []
-        asked, found = self._events.setdefault(name, (time.monotonic(), []))
-        if time.monotonic() - asked >= EVENTS_AFTER_S:
-            selector = f"involvedObject.name={name},type=Warning"
-            listed = self.connection.call(
-                self.connection.core.list_namespaced_event, self.namespace, verb="list events", field_selector=selector
-            )
-            found = [{"reason": one.reason, "message": one.message} for one in listed.items]
-            self._events[name] = (time.monotonic(), found)
-        return found
+        return self._refusals.of(name)
+
+    def _list_events(self, **words: Any) -> Any:
+        listed = self.connection.core.list_namespaced_event
+        return self.connection.call(listed, self.namespace, verb="list events", _preload_content=False, **words)
 
     def stop(self, claim: Claim, *, grace_s: float) -> None:
         """Deletes the Job; its pods get SIGTERM and the grace of their own template."""

@@ -13,6 +13,8 @@ Object = dict[str, Any]
 Lister = Callable[..., Any]
 WATCH_S = 240
 """A watch is renewed at least so often."""
+PAGE = 200
+"""Objects of one answer: a thousand whole ones at once would be a hundred megabytes."""
 PAUSE_S = (1.0, 15.0)
 """After a watch was lost, growing."""
 log = get_logger()
@@ -77,18 +79,27 @@ class Mirror:
                 pause = min(pause * 2, PAUSE_S[1])
 
     def _list(self, lister: Lister, kind: str) -> str:
-        """Everything anew; gives the version from which to watch."""
-        found = json.loads(lister(label_selector=words.SELECTOR, _preload_content=False, _request_timeout=(10, 60)).data)
+        """Everything anew, a page at a time; gives the version from which to watch."""
+        jobs: dict[str, Object] = {}
+        pods: dict[str, dict[str, Object]] = {}
+        words_: Object = {"label_selector": words.SELECTOR, "limit": PAGE, "_preload_content": False, "_request_timeout": (10, 60)}
+        while True:
+            found = json.loads(lister(**words_).data)
+            for item in found["items"]:
+                group = jobs if kind == "Job" else pods.setdefault(_job_of(item), {})
+                group[item["metadata"]["name"]] = _slim(item)
+            version, rest = str(found["metadata"]["resourceVersion"]), found["metadata"].get("continue")
+            if not rest:
+                break
+            words_["_continue"] = rest
         with self._lock:
             if kind == "Job":
-                self._jobs = {item["metadata"]["name"]: _slim(item) for item in found["items"]}
+                self._jobs = jobs
             else:
-                self._pods = {}
-                for item in found["items"]:
-                    self._pods.setdefault(_job_of(item), {})[item["metadata"]["name"]] = _slim(item)
+                self._pods = pods
         self._synced[kind].set()
         self.changed.set()
-        return str(found["metadata"]["resourceVersion"])
+        return version
 
     def _watch(self, lister: Lister, kind: str, version: str) -> str:
         """Follows changes until the watch ends; gives the version to go on from, or none where a new list is due."""
@@ -141,12 +152,17 @@ def _job_of(pod: Object) -> str:
 
 
 def _slim(item: Object) -> Object:
-    """What is looked at, and no more: a thousand whole objects would be a hundred megabytes."""
-    metadata = item["metadata"]
-    kept = {
-        name: metadata[name]
-        for name in ("name", "uid", "labels", "annotations", "deletionTimestamp", "deletionGracePeriodSeconds", "resourceVersion")
-        if name in metadata
-    }
-    kept["annotations"] = {k: v for k, v in (kept.get("annotations") or {}).items() if k != words.JOB}
-    return {"metadata": kept, "spec": {"suspend": (item.get("spec") or {}).get("suspend")}, "status": item.get("status") or {}}
+    """What is looked at, and no more."""
+    metadata, status = item["metadata"], item.get("status") or {}
+    kept = _only(metadata, ("name", "uid", "deletionTimestamp", "deletionGracePeriodSeconds", "resourceVersion"))
+    kept["annotations"] = _only(metadata.get("annotations") or {}, (words.INDEX,))
+    told = _only(status, ("phase", "reason", "message"))
+    if "conditions" in status:
+        told["conditions"] = [_only(one, ("type", "status", "reason", "message")) for one in status["conditions"]]
+    if "containerStatuses" in status:
+        told["containerStatuses"] = [_only(one, ("name", "image", "state")) for one in status["containerStatuses"]]
+    return {"metadata": kept, "spec": {"suspend": (item.get("spec") or {}).get("suspend")}, "status": told}
+
+
+def _only(found: Object, names: tuple[str, ...]) -> Object:
+    return {name: found[name] for name in names if name in found}

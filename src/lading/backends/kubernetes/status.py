@@ -86,7 +86,12 @@ def sight(job: Object | None, pods: Iterable[Object], events: Iterable[Object] =
         return Sight(alive=ending, outcomes=outcomes, note=str(failed.get("message", "")))
     if "Complete" in conditions:
         return Sight(alive=False, note="its Job is complete")
-    return Sight(alive=True, outcomes=outcomes or None, note=waiting(job, pods, events)[0])
+    return Sight(alive=True, outcomes=outcomes or None, note=waiting(job, pods, events)[0], mark=_mark(job, pods))
+
+
+def _mark(job: Object, pods: Iterable[Object]) -> str:
+    """The versions of all that belongs to it."""
+    return " ".join(sorted(str((one.get("metadata") or {}).get("resourceVersion", "")) for one in (job, *pods)))
 
 
 def _over(pod: Object) -> bool:
@@ -188,4 +193,4 @@ def _of_condition(condition: Object) -> Outcome:
 def index(pod: Object) -> str:
     """A pod's completion index."""
     metadata = pod["metadata"]
-    return str((metadata.get("annotations") or {}).get("batch.kubernetes.io/job-completion-index", "0"))
+    return str((metadata.get("annotations") or {}).get(words.INDEX, "0"))
