@@ -13,8 +13,8 @@ Object = dict[str, Any]
 Lister = Callable[..., Any]
 WATCH_S = 240
 """A watch is renewed at least so often."""
-PAGE = 200
-"""Objects of one answer: a thousand whole ones at once would be a hundred megabytes."""
+PAGE = 50
+"""Objects of one answer: a thousand whole ones at once would be most of a launcher's memory."""
 PAUSE_S = (1.0, 15.0)
 """After a watch was lost, growing."""
 log = get_logger()
