@@ -5,7 +5,9 @@ PY := .venv/bin/python
 PIP := .venv/bin/pip install --quiet --disable-pip-version-check --prefer-binary
 # An index of CPU builds of torch, where plain torch would bring gigabytes of CUDA: make demo TORCH_INDEX=https://...
 TORCH_INDEX ?=
+CUDA_INDEX ?=
 TORCH ?= torch==2.13.0
+CLUSTER_ARGS ?= -n 2 --durations=15 -q
 PYTEST_ARGS ?= -n auto --maxprocesses 4 --dist worksteal --durations=15 -q
 SEEDS ?= 2000
 
@@ -37,7 +39,7 @@ test: .venv/dev ## all tests that can run here (S3 and cluster tests where their
 
 .PHONY: test-cluster
 test-cluster: .venv/dev ## whole runs on the cluster that KUBECONFIG names, with images built and pushed to CLUSTER_REGISTRY
-	$(PY) -m pytest tests/cluster -n 2 --durations=15 -q
+	$(PY) -m pytest tests/cluster $(CLUSTER_ARGS)
 
 .PHONY: bench
 bench: .venv/dev ## ratios against peers and floors, in one run
@@ -65,12 +67,12 @@ fmt: .venv/dev ## formats and mends what ruff can mend
 
 ##@ Images
 .PHONY: images
-images: ## builds and pushes the three images: REGISTRY=registry.example.com/team [TAG=v1] [CONTAINER_TOOL=docker|podman|buildah]
-	images/build.sh
+images: ## builds, checks and pushes the three images, and writes build/sbom/: REGISTRY=registry.example.com/team [TAG=v1] [CONTAINER_TOOL=docker|podman|buildah]
+	TORCH_INDEX='$(TORCH_INDEX)' images/build.sh
 
 .PHONY: locks
-locks: .venv/dev ## writes images/*/requirements.lock anew: versions of constraints.txt, with the hash of each file
-	$(PY) images/lock.py
+locks: ## writes images/*/requirements.lock and requirements.cuda.lock anew: versions of constraints.txt, with the hash of each file
+	$(PYTHON) images/lock.py --torch-index '$(TORCH_INDEX)' --cuda-index '$(CUDA_INDEX)'
 
 ##@ Set-up
 .venv/base:

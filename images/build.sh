@@ -1,27 +1,49 @@
 #!/usr/bin/env bash
-# Builds and pushes the three images; prints each by digest. Any of docker, podman, buildah does: CONTAINER_TOOL.
+# Builds the three images, checks each from inside, writes what it holds to build/sbom/, pushes it and prints it by digest.
 #   REGISTRY=registry.example.com/team TAG=v1 images/build.sh [launch train export]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 : "${REGISTRY:?where to push, such as registry.example.com/team}"
 TAG=${TAG:-$(git rev-parse --short HEAD 2>/dev/null || echo dev)}
-TOOL=${CONTAINER_TOOL:-$(for tool in docker podman buildah; do command -v $tool >/dev/null && echo $tool && break; done)}
+export CONTAINER_TOOL=${CONTAINER_TOOL:-$(images/tool.sh)}
+export BASE_IMAGE=${BASE_IMAGE:-python:3.11-slim-bookworm}
 read -r -a FLAGS <<<"${BUILD_FLAGS:-}"      # --volume and --isolation where a builder needs them
 read -r -a PUSH <<<"${PUSH_FLAGS:-}"        # --tls-verify=false for a registry on this machine
 names=("$@"); [ ${#names[@]} -gt 0 ] || names=(launch train export)
-OUT=${OUT:-build/images}; mkdir -p "$OUT"
+OUT=${OUT:-build/images}; SBOM=${SBOM:-build/sbom}; mkdir -p "$OUT" "$SBOM"
+REVISION=$(git rev-parse HEAD 2>/dev/null || echo unknown)
+declare -A LIMIT_MB=([launch]=200)          # above the base: a launcher starts on any node, soon
+
+build() {  # build NAME IMAGE
+  local file=Dockerfile.export target=(--target "$1")
+  [ "$1" != train ] || { file=Dockerfile.train; target=(); }
+  local arguments=(--build-arg "REVISION=$REVISION" --build-arg "BASE_IMAGE=$BASE_IMAGE" "${target[@]}")
+  [ "$1" = launch ] || arguments+=(${LOCK:+--build-arg "LOCK=$LOCK"} ${TORCH_INDEX:+--build-arg "TORCH_INDEX=$TORCH_INDEX"})
+  local layers=(); [ "$CONTAINER_TOOL" != buildah ] || layers=(--layers)
+  "$CONTAINER_TOOL" build "${layers[@]}" "${FLAGS[@]}" "${arguments[@]}" --file "$file" --tag "$2" . >&2
+}
+
+check() {  # check NAME IMAGE: works as its user, has nothing that it should not, is not too big
+  images/inside.sh "$2" python /opt/lading/smoke.py "$1" >&2
+  base=${base:-$(AS=0 images/inside.sh "$BASE_IMAGE" python - <images/contents.py)}
+  local bytes; bytes=$(AS=0 images/inside.sh "$2" python - "$base" "${LIMIT_MB[$1]:-0}" <images/contents.py)
+  images/inside.sh "$2" cat /opt/lading/sbom.cdx.json >"$SBOM/lading-$1.cdx.json"
+  echo "$1: $(((bytes - base) / 1000000)) MB above its base, $(grep -c '"bom-ref"' "$SBOM/lading-$1.cdx.json") components in $SBOM/lading-$1.cdx.json" >&2
+}
+
+push() {  # push NAME IMAGE: its digest into $OUT/NAME.digest
+  case $CONTAINER_TOOL in
+    buildah) buildah push "${PUSH[@]}" --digestfile "$OUT/$1.digest" "$2" >&2 ;;
+    *) "$CONTAINER_TOOL" push "${PUSH[@]}" "$2" >&2
+       "$CONTAINER_TOOL" inspect --format '{{index .RepoDigests 0}}' "$2" | sed 's/.*@//' >"$OUT/$1.digest" ;;
+  esac
+}
 
 for name in "${names[@]}"; do
   image=$REGISTRY/lading-$name:$TAG
-  arguments=(--build-arg "REVISION=$(git rev-parse HEAD 2>/dev/null || echo unknown)" ${BASE_IMAGE:+--build-arg "BASE_IMAGE=$BASE_IMAGE"} ${LOCK:+--build-arg "LOCK=$LOCK"})
-  if [ "$name" = train ]; then file=Dockerfile.train; else file=Dockerfile.export; arguments+=(--target "$name"); fi
-  case $TOOL in
-    buildah) buildah build --layers "${FLAGS[@]}" "${arguments[@]}" --file "$file" --tag "$image" . >&2
-             buildah push "${PUSH[@]}" --digestfile "$OUT/$name.digest" "$image" >&2 ;;
-    *) "$TOOL" build "${FLAGS[@]}" "${arguments[@]}" --file "$file" --tag "$image" . >&2
-       "$TOOL" push "${PUSH[@]}" "$image" >&2
-       "$TOOL" inspect --format '{{index .RepoDigests 0}}' "$image" | sed 's/.*@//' >"$OUT/$name.digest" ;;
-  esac
+  build "$name" "$image"
+  check "$name" "$image" || { echo "$image is not pushed: it does not hold what it should (images/smoke.py, images/contents.py)" >&2; exit 1; }
+  push "$name" "$image"
   reference=$REGISTRY/lading-$name@$(cat "$OUT/$name.digest")
   echo "$reference" >"$OUT/$name.image"
   echo "$name $reference"

@@ -7,6 +7,7 @@ import importlib
 import importlib.util
 import json
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -37,10 +38,11 @@ def problems(name: str) -> list[str]:
         pass
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "x").write_text("scratch works")
-    if any(Path("/root/.cache").glob("pip/*")) if os.access("/root", os.R_OK) else False:
-        found.append("pip's cache was left in")
-    if name == "train" and not any(Path(folder, "g++").exists() for folder in os.environ["PATH"].split(":")):
+    compilers = [tool for tool in ("g++", "gcc", "cc", "clang") if shutil.which(tool)]
+    if name == "train" and "g++" not in compilers:
         found.append("no C++ compiler: torch.compile needs one")
+    elif name != "train" and compilers:
+        found.append(f"a compiler is here, and should not be: {', '.join(compilers)}")
     return found
 
 

@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -9,9 +10,23 @@ import tempfile
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = ("src/**/*.py", "src/**/*.txt", "src/**/*.css", "src/**/*.j2", "src/**/*.yaml", "images/**/*.lock", "images/*.py", "Dockerfile.*")
+SOURCES = (
+    "src/**/*.py",
+    "src/**/*.txt",
+    "src/**/*.css",
+    "src/**/*.j2",
+    "src/**/*.yaml",
+    "images/*/requirements.lock",
+    "images/s*.py",
+    "Dockerfile.*",
+)
+
+
+class NoBuilderError(Exception):
+    """Nothing on this machine builds images."""
 
 
 class Images:
@@ -29,16 +44,30 @@ class Images:
         return {name: self._one(name) for name in names}
 
     def _one(self, name: str) -> str:
-        out = Path(tempfile.gettempdir()) / f"lading-images-{os.getuid()}" / self.tag
+        out = self._out
         out.mkdir(parents=True, exist_ok=True)
         with (out.parent / f"{name}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # one process builds, the others wait for it
             place = out / f"{name}.image"
             if not (place.is_file() and self._there(place.read_text().strip())):
-                env = {**os.environ, "REGISTRY": self.registry, "TAG": self.tag, "OUT": str(out)}
-                done = subprocess.run([ROOT / "images" / "build.sh", name], env=env, capture_output=True, text=True, check=False)
+                env = {**os.environ, "REGISTRY": self.registry, "TAG": self.tag, "OUT": str(out), "SBOM": str(out)}
+                if "CONTAINER_TOOL" not in env and (tool := self._run("tool.sh", env=env)).returncode:
+                    raise NoBuilderError(tool.stderr.strip())
+                done = self._run("build.sh", name, env=env)
                 assert done.returncode == 0, f"images/build.sh {name} ended with {done.returncode}\n{done.stderr[-4000:]}"
             return place.read_text().strip()
+
+    def sbom(self, name: str) -> dict[str, Any]:
+        """The bill of materials that the build of this image wrote."""
+        return dict(json.loads((self._out / f"lading-{name}.cdx.json").read_text()))
+
+    @property
+    def _out(self) -> Path:
+        return Path(tempfile.gettempdir()) / f"lading-images-{os.getuid()}" / self.tag
+
+    @staticmethod
+    def _run(program: str, *words: str, env: dict[str, str]) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run([ROOT / "images" / program, *words], env=env, capture_output=True, text=True, check=False)
 
     def _there(self, reference: str) -> bool:
         path, _, digest = reference.removeprefix(f"{self.registry}/").partition("@")
