@@ -7,7 +7,7 @@ PIP := .venv/bin/pip install --quiet --disable-pip-version-check --prefer-binary
 TORCH_INDEX ?=
 CUDA_INDEX ?=
 TORCH ?= torch==2.13.0
-CLUSTER_ARGS ?= -n 2 --durations=15 -q
+CLUSTER_ARGS ?= -n 4 --maxschedchunk 1 --durations=15 -q
 PYTEST_ARGS ?= -n auto --maxprocesses 4 --dist worksteal --durations=15 -q
 SEEDS ?= 2000
 
