@@ -104,5 +104,5 @@ def _gone(facts: Facts, last: Attempt, outcomes: Mapping[str, Outcome]) -> Act:
 
 def _merged(seen: Mapping[str, Outcome], said: Mapping[str, Outcome]) -> dict[str, Outcome]:
     """What pods said speaks before what was seen of them, but a pod that says no more than that it was stopped does not know why."""
-    why = {pod: outcome for pod, outcome in seen.items() if pod in said and said[pod].code is Code.STOPPED}
+    why = {pod: one for pod, one in seen.items() if one.cause is not None and pod in said and said[pod].code is Code.STOPPED}
     return {**seen, **said, **why}

@@ -196,3 +196,23 @@ def test_a_failing_job_is_alive_until_its_survivors_have_ended() -> None:
     assert ended.alive is False
     assert ended.outcomes is not None
     assert {index: outcome.cause for index, outcome in ended.outcomes.items()} == {"0": None, "1": Cause.DISRUPTED}
+
+
+@pytest.mark.parametrize(
+    ("logged", "told"),
+    [
+        (
+            'Traceback ...\n  File "a.py", line 3\n{"event": "stage.ended", "code": 69, "message": "the store is away"}\n',
+            "the store is away",
+        ),
+        ("ning: x\nRuntimeError: boom", "RuntimeError: boom"),
+        ("[1, 2]", ""),
+        ("", ""),
+    ],
+)
+def test_of_the_end_of_a_log_the_last_word_is_told(logged: str, told: str) -> None:
+    """A supervisor that could not store its outcome said it last in its log; the middle of a traceback says nothing to anybody."""
+    outcome = status.ended(pod(phase="Failed", terminated={"exitCode": 69, "reason": "Error", "message": logged}))
+
+    assert outcome is not None
+    assert (outcome.code, outcome.message) == (69, told)

@@ -1,5 +1,6 @@
 """What a Job and its pods mean: foreign words mapped to ours in tables, so that a status explains itself. Pure."""
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -174,10 +175,20 @@ def _terminated(state: Object, memory: str) -> Outcome:
         cause, own, sentence = TERMINATED[reason]
         return Outcome(code=own, cause=cause, message=sentence.format(limit=memory, message=state.get("message", "")))
     if code in set(Code) and code:
-        return Outcome(code=Code(code), message=str(state.get("message", ""))[-500:])
+        return Outcome(code=Code(code), message=_last_word(str(state.get("message", ""))))
     if code in {137, 143}:
         return Outcome(code=Code.STOPPED, cause=Cause.DISRUPTED, message=f"its container was killed from outside (exit code {code})")
     return Outcome(code=Code.FAILED, message=f"its container ended with {code}: {str(state.get('message', ''))[-500:]}")
+
+
+def _last_word(logged: str) -> str:
+    """What a supervisor said when it ended, out of the end of its log."""
+    line = logged.strip().rpartition("\n")[2]
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return line[-500:]
+    return str(said.get("message", "")) if isinstance(said, dict) else ""
 
 
 def _of_condition(condition: Object) -> Outcome:
