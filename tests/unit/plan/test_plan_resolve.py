@@ -1,17 +1,22 @@
 """Resolving: files of the user and outside data become digests."""
 
 import hashlib
+import json
 import os
+from pathlib import Path
 
 import pytest
 
-from lading.config.loader import from_data
+from lading.config.loader import from_data, load
 from lading.errors import UserError
 from lading.plan import outside
 from lading.plan.build import build
+from lading.plan.key import outside_of, semantic
 from lading.plan.resolve import named, resolve
 from lading.plan.userfiles import local_modules, require_resolved
 from support.memory_store import MemoryStore
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(autouse=True)
@@ -133,3 +138,17 @@ def test_a_large_file_is_read_once(tmp_path, monkeypatch):
     assert outside.sha256_cached(file) == first
     os.utime(file, (1, 1))
     assert outside.sha256_cached(file) == "f" * 64
+
+
+SHIPPED = [*(ROOT / "jobs").glob("*.yaml"), *(ROOT / "src/lading/config/presets").glob("*.yaml")]
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: f"{file.parent.name}-{file.stem}")
+def test_a_pipeline_that_was_written_and_read_again_has_the_same_keys(file, tmp_path):
+    """A launcher in the cluster reads what a laptop resolved and wrote: both must look for the same results."""
+    here = load(file)
+    there = from_data(json.loads(json.dumps(here.to_data(), sort_keys=True)), folder=tmp_path)
+
+    assert {name: (semantic(stage), outside_of(stage)) for name, stage in there.stages.items()} == {
+        name: (semantic(stage), outside_of(stage)) for name, stage in here.stages.items()
+    }

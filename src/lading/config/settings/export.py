@@ -12,7 +12,7 @@ Format = Literal["onnx", "torchscript", "exported"]
 class ExportSettings(Frozen):
     """Settings of an export stage."""
 
-    formats: tuple[Format, ...] = Field(("onnx", "torchscript", "exported"), min_length=1)
+    formats: tuple[Format, ...] = Field(("exported", "onnx", "torchscript"), min_length=1)
     """What is written beside the weights: `model.onnx`, `model.ts.pt`, `model.pt2`."""
     opset: int = Field(20, ge=18, le=23)
     """ONNX operator set."""
