@@ -19,6 +19,8 @@ ENV_PASSED = "LADING_PASS_ENV"
 """Names, separated by commas, of variables that a stage's process gets beyond the allow-list; their values are masked in its output."""
 ENV_WORK = "LADING_WORK"
 """The folder in which stages work; by default the system's folder for temporary files."""
+ENV_IMAGE = "LADING_IMAGE"
+"""The image that a stage's container was made of, as its pod names it: for provenance."""
 ENV_GIT_COMMIT = "LADING_GIT_COMMIT"
 """The commit of what runs, for provenance, where no .git folder says it."""
 

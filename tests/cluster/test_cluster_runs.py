@@ -20,6 +20,9 @@ def test_a_run_from_a_laptop(kube: Kube) -> None:
     assert record["state"] == "succeeded"
     assert {name: stage["state"] for name, stage in record["stages"].items()} == {"one": "succeeded", "two": "succeeded"}
     assert "apples" in kube.logs()
+    made = [kube.read(key)["provenance"]["image"] for key in kube.everything("manifests/")]
+    assert made == [kube.images["launch"]] * 2  # where the pipeline names images by digest, that is recorded
+    assert "@sha256:" in made[0]
     before = {job.metadata.uid for job in kube.jobs()}
     assert len(before) == 2
     again = kube.run(file, "--json").json()

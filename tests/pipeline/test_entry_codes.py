@@ -22,9 +22,11 @@ def test_a_stage_hands_on_what_it_wrote_with_its_measurements_and_log(tmp_path: 
     """A command that ends well leaves a manifest with artifacts, measurements, provenance, a log and an outcome 0."""
     code = WRITE + "print('said'); json.dump({'accuracy': 0.5, 'bad': float('nan')}, open(out + '/measurements.json', 'w'))"
     job = script(tmp_path, code, resources={"cpu": 3})
-    assert run(job)[:2] == (0, "said\n")
+    image = "registry.example.com/lading-train@sha256:" + "ab" * 32
+    assert run(job, LADING_IMAGE=image)[:2] == (0, "said\n")
     made = manifest(job)
     assert made.attempt == 1
+    assert made.provenance.image == image
     assert made.nonce == job.nonce
     assert made.artifacts["a.txt"].handed_on
     assert not made.artifacts["measurements.json"].handed_on

@@ -59,7 +59,7 @@ class Provenance(Frozen):
     code: str = ""
     """The code fingerprint."""
     image: str | None = None
-    """The container image, by digest."""
+    """The container image as its pod named it; by digest, where the pipeline names it so."""
     git_commit: str | None = None
     libraries: dict[str, str] = Field(default_factory=dict)
     hardware: dict[str, Any] = Field(default_factory=dict)

@@ -235,7 +235,7 @@ class _Attempt:
         hardware = {**machine.hardware(), **result.get("hardware", {}), "threads": thread_count(job.resources)}
         provenance = Provenance(
             code=job.fingerprint,
-            image=job.resources.image,
+            image=self.around.environ.get(names.ENV_IMAGE) or job.resources.image,
             git_commit=machine.git_commit(Path.cwd(), self.around.environ),
             libraries=machine.versions(self.kind.libraries),
             hardware={**hardware, "processes": topology.processes(job)},

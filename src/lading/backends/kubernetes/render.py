@@ -8,7 +8,7 @@ from typing import Any
 from lading.backends.kubernetes import words
 from lading.config.cluster import Cluster, PodSettings
 from lading.config.kinds import KINDS
-from lading.names import ENV_WORK, job_name
+from lading.names import ENV_IMAGE, ENV_WORK, job_name
 from lading.plan.job import JobSpec
 
 Object = dict[str, Any]
@@ -145,7 +145,8 @@ def _container(job: JobSpec, cluster: Cluster, pod: PodSettings, nodes: int, nam
         amounts["nvidia.com/gpu"] = str(resources.gpus)
     if cluster.ephemeral_storage:
         amounts["ephemeral-storage"] = cluster.ephemeral_storage
-    env = {ENV_WORK: words.SCRATCH, "HOME": words.SCRATCH, "TMPDIR": words.SCRATCH, **pod.env}
+    image = image_of(job, cluster)
+    env = {ENV_WORK: words.SCRATCH, "HOME": words.SCRATCH, "TMPDIR": words.SCRATCH, ENV_IMAGE: image, **pod.env}
     if nodes > 1:
         env["LADING_MASTER"] = f"{name}-0.{cluster.service}:{words.MASTER_PORT}"
     if pod.network_interface:
@@ -161,7 +162,7 @@ def _container(job: JobSpec, cluster: Cluster, pod: PodSettings, nodes: int, nam
     ]
     return {
         "name": words.CONTAINER,
-        "image": image_of(job, cluster),
+        "image": image,
         "imagePullPolicy": cluster.image_pull_policy,
         "command": ["python", "-m", "lading.stages", f"{words.JOB_FOLDER}/job.json"],
         "env": [{"name": key, "value": value} for key, value in sorted(env.items())],
