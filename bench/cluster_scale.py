@@ -150,7 +150,7 @@ def _in_flight(at: Place, launcher: Launcher) -> int:
         said = RunProgress.model_validate_json(at.store.read(RunPlaces(RUN).progress))
     except MissingObjectError:
         return 0
-    return len(said.waits) if said.who.endswith(f":{launcher.process.pid}") else 0
+    return len(said.waits) if f":{launcher.process.pid}@" in said.who else 0
 
 
 def _api(counts: dict[str, int]) -> int:

@@ -14,10 +14,11 @@ def command(run: options.Run, store: options.StoreOption = None, as_json: option
     place = deciding_store_for(store)
     found = find_run(place, run)
     before = status(place, found).state
-    state = before if before != "running" else cancel(place, found, backend=here(place).make()).state
+    over = before not in {"running", "interrupted"}
+    state = before if over else cancel(place, found, backend=here(place).make()).state
     if as_json:
-        print_json({"run": found, "cancelled": before == "running" and state == "cancelled", "state": state})
+        print_json({"run": found, "cancelled": not over and state == "cancelled", "state": state})
         return
     word = state.replace("_", " ")
-    say(f"{found} had ended already: {word}" if before != "running" else f"{found} is stopped: {word}")
+    say(f"{found} had ended already: {word}" if over else f"{found} is stopped: {word}")
     say(f"  look:  lading status {found}")

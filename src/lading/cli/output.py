@@ -16,6 +16,7 @@ STATES: dict[str, tuple[str, str]] = {
     "waits": ("…", "dim"),
     "pending": ("…", "dim"),
     "running": ("▸", "blue"),
+    "interrupted": ("‖", "yellow"),
     "succeeded": ("✓", "green"),
     "gate_failed": ("✗", "red"),
     "failed": ("✗", "red"),

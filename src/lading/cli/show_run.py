@@ -23,7 +23,11 @@ def summary(record: dict[str, Any], *, store: Store, command: str = "", page: st
         lines += tries(name, stage, stage["before"] if "before" in stage else tried_before(store, stage, run))
         if stage.get("state") == "failed":
             lines += ["", *failure(run, name, stage, verdict_of(store, stage) or {})]
-    told = [("page", page or ""), ("again", command if record.get("state") in {"failed", "gate_failed", "cancelled"} else "")]
+    told = [
+        ("why", clean(str(record.get("reason") or ""))),
+        ("page", page or ""),
+        ("again", command if record.get("state") in {"failed", "gate_failed", "cancelled"} else ""),
+    ]
     tail = [f"{paint(head.ljust(6), 'dim')} {text}" for head, text in told if text]
     if record.get("state") == "gate_failed":
         names_ = [name for name, stage in record["stages"].items() if stage.get("state") == "gate_failed"]

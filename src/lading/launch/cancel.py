@@ -40,7 +40,7 @@ def cancel(
     """
     context = context or Context()
     record = status(store, run)
-    if record.state != "running":
+    if record.state not in {"running", "interrupted"}:
         return record
     store.write(RunPlaces(run).cancel, json.dumps({"by": context.who, "at": context.utc()}).encode(), if_absent=True)
     _await_launcher(store, run, context, sleep)
@@ -92,7 +92,7 @@ def _end(store: Store, run: str, backend: Backend | None, context: Context) -> R
         name: stage if stage.state in ENDED else stage.but(state="cancelled", reason="the run was cancelled")
         for name, stage in record.stages.items()
     }
-    ended = record.but(finished=context.utc(), state=run_state(stages, cancelled=True), stages=stages)
+    ended = record.but(finished=context.utc(), state=run_state(stages, cancelled=True), stages=stages, reason="")
     if not store.write(RunPlaces(run).end, ended.to_bytes(), if_absent=True):
         return read_end(store, run) or ended
     return ended

@@ -13,7 +13,7 @@ from lading.plan.gates import Judged
 from lading.store.base import Store
 
 StageStateName = Literal["pending", "running", "hit", "succeeded", "gate_failed", "failed", "skipped", "cancelled"]
-RunState = Literal["running", "succeeded", "gate_failed", "failed", "cancelled"]
+RunState = Literal["running", "interrupted", "succeeded", "gate_failed", "failed", "cancelled"]
 GOOD: frozenset[str] = frozenset({"hit", "succeeded"})
 ENDED: frozenset[str] = frozenset({"hit", "succeeded", "gate_failed", "failed", "skipped", "cancelled"})
 
@@ -75,6 +75,7 @@ class RunRecord(Frozen):
     started: str
     finished: str = ""
     state: RunState = "running"
+    """`running` and `interrupted` (it has no end, and no launcher) are never written, only shown."""
     stages: dict[str, StageRecord]
     reason: str = ""
     overrides: dict[str, Any] = Field(default_factory=dict)

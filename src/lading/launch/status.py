@@ -7,6 +7,7 @@ from lading.errors import MissingObjectError, NotFoundError
 from lading.launch.pulse import with_progress
 from lading.launch.record import PlanRecord, RunProgress, RunRecord, StageRecord, read_record
 from lading.launch.run import read_end
+from lading.ledger.silence import interrupted
 from lading.names import RunPlaces
 from lading.store.base import Store
 
@@ -27,7 +28,9 @@ def status(store: Store, run: str) -> RunRecord:
     with contextlib.suppress(MissingObjectError):
         stages |= read_record(store, RunPlaces(run).progress, RunProgress).stages
     stages = {name: _now(store, record) if record.state == "running" else record for name, record in stages.items()}
-    return RunRecord(run=run, pipeline=plan.pipeline.pipeline, started=plan.started, stages=stages, overrides=plan.pipeline.overrides)
+    shown = RunRecord(run=run, pipeline=plan.pipeline.pipeline, started=plan.started, stages=stages, overrides=plan.pipeline.overrides)
+    silence = interrupted(store, run)
+    return shown.but(state="interrupted", reason=silence) if silence else shown
 
 
 def _now(store: Store, record: StageRecord) -> StageRecord:

@@ -7,6 +7,7 @@ from typing import Any
 from lading.errors import NotFoundError, UserError
 from lading.ledger.documents import record_of
 from lading.ledger.manifests import Manifests
+from lading.ledger.silence import interrupted
 from lading.store.base import Store
 
 
@@ -64,8 +65,11 @@ def runs(store: Store, *, last: int | None = None, pipeline: str | None = None) 
     for run in reversed(run_ids(store)):
         if last is not None and len(found) >= last:
             break
-        summary = summary_of(record_of(store, run))
+        record = record_of(store, run)
+        summary = summary_of(record)
         if pipeline is None or summary.pipeline == pipeline:
+            if summary.state == "running" and interrupted(store, run):
+                summary = summary_of({**record, "state": "interrupted"})
             found.append(summary)
     return found
 
