@@ -274,3 +274,13 @@ def test_only_the_launcher_has_a_token() -> None:
     for rule in objects["Role"]["rules"]:
         assert "*" not in {*rule["verbs"], *rule["resources"], *rule["apiGroups"]}
         assert "secrets" not in rule["resources"]
+
+
+def test_what_launchers_share_is_no_runs_own() -> None:
+    """Objects that every run of a namespace uses are the same for all of them; what is a run's own says whose."""
+    first, second = launched("r1"), launched("r2")
+    for kind in ("ServiceAccount", "Role", "RoleBinding", "Service"):
+        assert first[kind] == second[kind]
+        assert words.RUN not in first[kind]["metadata"]["labels"]
+    for kind in ("ConfigMap", "Job"):
+        assert first[kind]["metadata"]["labels"][words.RUN] == "r1"

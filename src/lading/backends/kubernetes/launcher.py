@@ -28,6 +28,9 @@ RULES: Sequence[Object] = (
 )
 """What a launcher may do, in its own namespace alone. Whoever may create Jobs may use every Secret of the namespace."""
 
+SHARED = {words.MANAGED_BY: words.MANAGER, words.NAME: "lading", words.COMPONENT: "launcher"}
+"""Labels of what all launchers of a namespace use: nothing of one run, or each run would claim it, and deleting one by its label all of it."""
+
 
 def objects(pipeline: Pipeline, cluster: Cluster, *, run: str, store: str, namespace: str) -> list[Object]:
     """All that `kubectl apply -f -` needs: ConfigMap, ServiceAccount, Role, RoleBinding, Service, launcher Job.
@@ -42,15 +45,16 @@ def objects(pipeline: Pipeline, cluster: Cluster, *, run: str, store: str, names
     text = json.dumps(pipeline.to_data(), sort_keys=True, indent=1)
     name = launcher_name(run, text, cluster.images.launch)
     meta = {"namespace": namespace, "labels": labels(run, pipeline.pipeline)}
+    shared = {"namespace": namespace, "labels": SHARED}
     account = cluster.service_account or "lading-launcher"
     made: list[Object] = [
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, **meta}, "data": {PIPELINE_FILE: text}},
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account, **meta}, "automountServiceAccountToken": False},
-        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": account, **meta}, "rules": list(RULES)},
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account, **shared}, "automountServiceAccountToken": False},
+        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": account, **shared}, "rules": list(RULES)},
         {
             "apiVersion": "rbac.authorization.k8s.io/v1",
             "kind": "RoleBinding",
-            "metadata": {"name": account, **meta},
+            "metadata": {"name": account, **shared},
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": account},
             "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": namespace}],
         },
@@ -68,14 +72,8 @@ def launcher_name(run: str, text: str, image: str) -> str:
 
 
 def labels(run: str, pipeline: str) -> dict[str, str]:
-    """Of everything that belongs to a launcher."""
-    return {
-        words.MANAGED_BY: words.MANAGER,
-        words.NAME: "lading",
-        words.COMPONENT: "launcher",
-        words.PART_OF: pipeline,
-        words.RUN: run,
-    }
+    """Of everything that belongs to one run's launcher."""
+    return {**SHARED, words.PART_OF: pipeline, words.RUN: run}
 
 
 def launcher_job(cluster: Cluster, *, name: str, run: str, pipeline: str, store: str, namespace: str, account: str) -> Object:
