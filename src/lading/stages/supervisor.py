@@ -137,7 +137,9 @@ class _Attempt:
     def _check_fingerprint(self) -> None:
         if (own := fingerprint(self.job.kind)) != self.job.fingerprint:
             raise WrongInputError(
-                f"the code here ({own[:12]}) is not the code that this {self.job.kind} was planned with ({self.job.fingerprint[:12]})",
+                f"the code here ({own[:12]}) is not the code that this {self.job.kind} was planned with ({self.job.fingerprint[:12]}): "
+                "the launcher and the place where its stages run have different versions of lading or of its libraries; "
+                "in a cluster, `make images` builds images of the launcher's, to be named under kubernetes.images",
                 do="plan and run with the same version of lading and of its libraries (lading doctor compares them)",
             )
 

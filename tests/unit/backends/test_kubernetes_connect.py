@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lading.backends.kubernetes.connect import AlreadyThereError, Connection, DeniedError, GoneError
+from lading.backends.kubernetes.connect import AlreadyThereError, Connection, DeniedError, GoneError, QuotaError
 from lading.errors import ClusterError, LadingError, UserError
 
 
@@ -75,7 +75,7 @@ def refusal(api: Api, status: int, message: str) -> LadingError:
     [
         (403, 'jobs is forbidden: User "u" cannot create', DeniedError, "verbs: [create] on resources: [jobs]"),
         (401, "Unauthorized", DeniedError, "k8s/role.yaml"),
-        (403, "jobs is forbidden: exceeded quota: small", UserError, "exceeded quota: small"),
+        (403, "jobs is forbidden: exceeded quota: small", QuotaError, "kubectl describe quota"),
         (404, 'namespaces "ml" not found', UserError, "kubectl create namespace ml"),
         (404, 'jobs "j" not found', GoneError, ""),
         (409, "exists", AlreadyThereError, ""),

@@ -8,9 +8,10 @@ from typing import Any
 from lading.attempt.records import Claim, Holder, Outcome
 from lading.backends.base import Sight
 from lading.backends.kubernetes import render, status
-from lading.backends.kubernetes.connect import AlreadyThereError, Connection, DeniedError, GoneError
+from lading.backends.kubernetes.connect import AlreadyThereError, Connection, DeniedError, GoneError, QuotaError
 from lading.backends.kubernetes.mirror import Mirror
 from lading.backends.kubernetes.refusals import Refusals
+from lading.backends.kubernetes.room import Room
 from lading.codes import Code
 from lading.config.cluster import Cluster
 from lading.errors import ClusterError, UserError
@@ -46,7 +47,7 @@ class KubernetesBackend:
         self._mirror: Mirror | None = None
         self._first_seen: dict[str, float] = {}
         self._given_up: dict[str, Sight] = {}
-        self._refusals = Refusals(self._list_events)
+        self._refusals, self._room = Refusals(self._list_events), Room()
         self._stopping: set[str] = set()
         self._ending: dict[str, float] = {}
 
@@ -97,11 +98,19 @@ class KubernetesBackend:
         if job.resources.nodes > 1:
             self._make_service()
         rendered = render.stage_job(seen, self.cluster, namespace=self.namespace, owner=self.owner)
+        name = rendered["metadata"]["name"]
+        if not self._room.takes(name):
+            return
         try:
             self.connection.call(self.connection.batch.create_namespaced_job, self.namespace, rendered, verb="create jobs")
-            log.info("job.submitted", job=rendered["metadata"]["name"], run=job.run, stage=job.stage)
+            log.info("job.submitted", job=name, run=job.run, stage=job.stage)
         except AlreadyThereError:
-            log.info("job.adopted", job=rendered["metadata"]["name"], run=job.run, stage=job.stage)
+            log.info("job.adopted", job=name, run=job.run, stage=job.stage)
+        except QuotaError as error:
+            self._room.refused(name, error.message)
+            log.info("job.refused", job=name, run=job.run, stage=job.stage, problem=error.message)
+            return
+        self._room.taken(name)
         self.mirror.put(rendered)
 
     def _as_pods_see(self, job: JobSpec) -> JobSpec:
@@ -123,6 +132,8 @@ class KubernetesBackend:
         if holder.job in self._given_up:  # its Job is gone by now, and why must not be forgotten
             return self._given_up[holder.job]
         job, pods = self.mirror.job(holder.job), self.mirror.pods(holder.job)
+        if job is None and (waits := self._room.sight(holder.job)):
+            return waits
         memory = str(claim.resources.get("memory", ""))
         seen = status.sight(job, pods, self._events_of(holder.job, job, pods), memory=memory)
         if job is not None and seen.alive and seen.outcomes and seen.note:

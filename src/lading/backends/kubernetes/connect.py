@@ -26,6 +26,10 @@ class DeniedError(UserError):
     """This identity may not do this."""
 
 
+class QuotaError(UserError):
+    """A quota of the namespace is used up: waiting mends it, or a person."""
+
+
 class Connection:
     """One namespace of one cluster.
 
@@ -111,7 +115,12 @@ class Connection:
             if "namespaces" in message:
                 return UserError(f"the namespace {self.namespace} is not there", do=f"kubectl create namespace {self.namespace}")
             return GoneError(message)
-        if error.status in {401, 403} and "exceeded quota" not in message and "violates PodSecurity" not in message:
+        if error.status == 403 and "exceeded quota" in message:
+            used = message.partition("exceeded quota: ")[2] or message
+            return QuotaError(
+                f"the namespace's quota is used up: {used}", do=f"make room, or ask for more: kubectl describe quota -n {self.namespace}"
+            )
+        if error.status in {401, 403} and "violates PodSecurity" not in message:
             what, _, resource = verb.partition(" ")
             return DeniedError(
                 f"this identity may not {verb} in the namespace {self.namespace}: {message}",

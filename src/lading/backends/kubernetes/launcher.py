@@ -29,7 +29,7 @@ RULES: Sequence[Object] = (
 """What a launcher may do, in its own namespace alone. Whoever may create Jobs may use every Secret of the namespace."""
 
 SHARED = {words.MANAGED_BY: words.MANAGER, words.NAME: "lading", words.COMPONENT: "launcher"}
-"""Labels of what all launchers of a namespace use: nothing of one run, or each run would claim it, and deleting one by its label all of it."""
+"""Labels of what all launchers of a namespace use: nothing of one run, or whoever deletes a run by its label deletes it for all."""
 
 
 def objects(pipeline: Pipeline, cluster: Cluster, *, run: str, store: str, namespace: str) -> list[Object]:
