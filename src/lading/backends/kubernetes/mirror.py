@@ -84,11 +84,10 @@ class Mirror:
         pods: dict[str, dict[str, Object]] = {}
         words_: Object = {"label_selector": words.SELECTOR, "limit": PAGE, "_preload_content": False, "_request_timeout": (10, 60)}
         while True:
-            found = json.loads(lister(**words_).data)
-            for item in found["items"]:
-                group = jobs if kind == "Job" else pods.setdefault(_job_of(item), {})
-                group[item["metadata"]["name"]] = _slim(item)
-            version, rest = str(found["metadata"]["resourceVersion"]), found["metadata"].get("continue")
+            page, version, rest = _page(lister, words_)
+            for job, item in page:
+                group = jobs if kind == "Job" else pods.setdefault(job, {})
+                group[item["metadata"]["name"]] = item
             if not rest:
                 break
             words_["_continue"] = rest
@@ -145,6 +144,13 @@ def _events(response: Any) -> Iterator[Object]:
     for chunk in response.stream(amt=None, decode_content=False):
         *lines, rest = (rest + chunk).split(b"\n")
         yield from (json.loads(line) for line in lines if line.strip())
+
+
+def _page(lister: Lister, asked: Object) -> tuple[list[tuple[str, Object]], str, str]:
+    """What is kept of one page, with each pod's Job; the list's version, and where it goes on. The whole objects are let go of here."""
+    found = json.loads(lister(**asked).data)
+    metadata = found["metadata"]
+    return [(_job_of(item), _slim(item)) for item in found["items"]], str(metadata["resourceVersion"]), str(metadata.get("continue") or "")
 
 
 def _job_of(pod: Object) -> str:
