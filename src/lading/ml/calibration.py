@@ -11,6 +11,8 @@ from lading.ml.metrics import ece, probabilities
 
 LOW, HIGH = -4.0, 4.0
 """Borders of the logarithm of a temperature: beyond them the model's confidence says nothing."""
+PRIOR = 1.0
+"""Before any sample is seen, the logarithm of a temperature is taken to be normal around 0 with this standard deviation."""
 
 
 def nll(logits: Array, labels: Array, temperature: float | Array = 1.0) -> float:
@@ -27,16 +29,17 @@ def _nlls(logits: Array, labels: Array, temperature: float | Array = 1.0) -> Arr
 
 
 def fit_temperature(logits: Array, labels: Array) -> float:
-    """The temperature that makes the labels most likely; it never changes which class is preferred."""
-    found = minimize_scalar(
-        lambda log: nll(logits, labels, float(np.exp(log))), bounds=(LOW, HIGH), method="bounded", options={"xatol": 1e-6}
-    )
-    return float(np.exp(found.x))
+    """The most likely temperature, given the labels and a weak prior; it never changes which class is preferred.
 
+    Likelihood alone (Guo et al. 2017, arXiv:1706.04599) has no maximum where the model is right on every sample, as a good model
+    is on a small split: the temperature runs to 0, and the first mistake on new data costs without bound. Platt (1999) evened out
+    his targets for the same reason. The prior weighs as much as one sample and is forgotten as samples come.
+    """
 
-def at_border(temperature: float) -> bool:
-    """Whether the fit ran into the border: the model is right (or wrong) on everything, and the samples do not say how sure to be."""
-    return bool(abs(np.log(temperature)) > HIGH - 1e-2)
+    def lost(log: float) -> float:
+        return nll(logits, labels, float(np.exp(log))) + (log / PRIOR) ** 2 / 2 / len(labels)
+
+    return float(np.exp(minimize_scalar(lost, bounds=(LOW, HIGH), method="bounded", options={"xatol": 1e-6}).x))
 
 
 def cross_fitted(logits: Array, labels: Array, groups: Array, *, folds: int, seed: int) -> Array:

@@ -111,6 +111,7 @@ class _Loop:
         self.inputs, self.targets = self._tensors(task.train)
         made = optimizer(self.settings, task.module)
         self.module, self.optimizer = self.fabric.setup(task.module, made)
+        self.parameters = list(task.module.parameters())
         self.step, self.best, self.history = 0, None, []  # type: int, dict[str, Any] | None, list[dict[str, Any]]
         self.best_weights: dict[str, Tensor] | None = None
         self.running = torch.zeros((), dtype=torch.float64, device=self.fabric.device)
@@ -151,7 +152,7 @@ class _Loop:
         self.optimizer.zero_grad()
         self.fabric.backward(value if share == 1 else value * share)
         if settings.clip is not None:
-            torch.nn.utils.clip_grad_norm_(self.task.module.parameters(), settings.clip)
+            torch.nn.utils.clip_grad_norm_(self.parameters, settings.clip)
         self.optimizer.step()
         self.running += value.detach() * (share / mates.world)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from lading.config.settings.calibrate import CalibrateSettings
 from lading.errors import WrongInputError
-from lading.ml.calibration import at_border, compare, cross_fitted, fit_temperature
+from lading.ml.calibration import compare, cross_fitted, fit_temperature
 from lading.ml.data import Array, read_split
 from lading.ml.models import load_model
 from lading.ml.predict import predict
@@ -32,8 +32,8 @@ def run(context: StageContext[CalibrateSettings]) -> None:
     rows, groups = _rows(split.ids, len(found.labels), settings.seed)
     logits, labels = found.logits[rows], found.labels[rows]
     temperature = fit_temperature(logits, labels)
-    if at_border(temperature):
-        context.warn(f"the temperature ran to {temperature:.3g}: split {settings.split} does not say how sure the model may be")
+    if (logits.argmax(axis=1) == labels).all():
+        context.warn(f"the model is right on all of split {settings.split}: how sure it may be when it is wrong is only guessed")
     temperatures = cross_fitted(logits, labels, groups, folds=settings.folds, seed=settings.seed)
     context.progress(60)
     figures = compare(logits, labels, groups, temperatures, bins=settings.bins, resamplings=settings.bootstrap, seed=settings.seed)

@@ -29,6 +29,17 @@ def test_it_is_the_minimum() -> None:
     assert nll(logits, labels, best) < min(nll(logits, labels, best * 1.02), nll(logits, labels, best / 1.02))
 
 
+@pytest.mark.parametrize("count", [20, 200, 2000])
+def test_a_model_without_a_mistake_does_not_become_certain(count: int) -> None:
+    """Likelihood alone would run to 0 where every sample is right; then the first mistake on new data costs without bound."""
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 10, count)
+    logits = 6 * np.eye(10)[labels] + random.normal(size=(count, 10))
+    assert (logits.argmax(1) == labels).all()
+
+    assert 0.2 < fit_temperature(logits, labels) < 1
+
+
 def test_no_sample_is_judged_by_a_temperature_that_saw_it() -> None:
     """Another label of a sample changes the temperatures of all folds but its own."""
     logits, labels = drawn(2.0, 100)
