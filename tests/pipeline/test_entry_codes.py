@@ -57,7 +57,7 @@ def test_a_result_that_stands_is_not_made_again(tmp_path: Path) -> None:
         ({"fingerprint": "0" * 64}, "is not the code that this script was planned with"),
         ({"settings": {"command": []}}, "the settings of stage s are wrong"),
         ({"settings": {"command": ["no-such-program"]}}, "'no-such-program' is not there"),
-        ({"settings": {"files": [{"path": "a.py", "sha256": None}]}}, "not resolved"),
+        ({"settings": {"files": [{"path": "a.py", "sha256": None}]}}, "names a.py by path alone"),
         ({"settings": {"files": [{"path": "a.py", "sha256": "0" * 64}]}}, "is not in the store"),
     ],
 )

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from entry_jobs import eventually, gone
+from lading.attempt.observe import attempts
+from lading.attempt.verdict import judge
 from lading.backends.local import LocalBackend
 from lading.config.loader import from_data
 from lading.launch.run import launch
@@ -19,7 +21,26 @@ from lading.store.base import Store
 from lading.store.opening import open_store
 
 SETTINGS = {"model": {"name": "cnn", "width": 8}, "epochs": 4000, "global_batch_size": 64, "checkpoint_every": 20}
-PIPELINE = {"data": {}, "train": {"needs": ["data"], "nodes": 2, "cpu": 0.5, "grace_s": 5, "settings": SETTINGS}}
+FAILING = """
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.inner, self.calls = nn.Linear(64, classes), 0
+
+    def forward(self, image):
+        self.calls += 1
+        if self.calls > 5 and torch.distributed.get_rank() == 1:
+            raise KeyError("no such class: 11")
+        return self.inner(image.flatten(1))
+
+
+def build(classes):
+    return Net(classes)
+"""
 
 
 class Submitted(BaseException):
@@ -35,11 +56,12 @@ class Nowhere(LocalBackend):
         super().submit(job)
 
 
-def training(store: Store, folder: Path) -> JobSpec:
+def training(store: Store, folder: Path, **settings: Any) -> JobSpec:
     """A claimed attempt at a training of two pods, which nobody has started."""
+    train = {"needs": ["data"], "nodes": 2, "cpu": 0.5, "grace_s": 5, "settings": {**SETTINGS, **settings}}
     backend = Nowhere(store.uri)
     try:
-        launch(from_data({"pipeline": "p", "stages": PIPELINE}, folder=folder), store, backend)
+        launch(from_data({"pipeline": "p", "stages": {"data": {}, "train": train}}, folder=folder), store, backend)
     except Submitted as submitted:
         job: JobSpec = submitted.args[0]
         return job
@@ -81,6 +103,24 @@ def test_a_survivor_notices_by_itself_and_ends(dies: int, tmp_path: Path) -> Non
     outcome = json.loads(store.read(job.id.outcome(str(1 - dies))))
     assert (outcome["code"], outcome["cause"]) == (76, "peer_lost")
     eventually(lambda: all(gone(pid) for pid in below))
+
+
+@pytest.mark.slow
+def test_a_users_exception_speaks_before_its_survivors_complaint(tmp_path: Path) -> None:
+    """One pod raises in the user's model, the other loses its peer: the verdict has the user's message, place and traceback."""
+    (tmp_path / "net.py").write_text(FAILING)
+    store = open_store(str(tmp_path / "store"))
+    job = training(store, tmp_path, model={"file": "net.py", "factory": "build", "trust": True})
+    codes = [process.wait(180) for process in pods(job, tmp_path)]
+
+    seen = attempts(store, job.kind, job.key)[job.attempt].outcomes
+    verdict = judge(seen, pods=2, run="r", nonce="n")
+    assert codes == [76, 70], (tmp_path / "log").read_text()[-3000:]
+    assert (verdict.code, verdict.cause, verdict.pod) == (70, "failed", "1")
+    assert "no such class: 11" in verdict.message
+    assert "net.py:14 in forward" in verdict.where
+    assert "no such class: 11" in verdict.traceback
+    assert "Connection closed" not in verdict.traceback
 
 
 def _works_in(process: Path, folder: Path) -> bool:
