@@ -16,7 +16,7 @@ from lading.errors import StoreError, StoreFullError
 from lading.manifest.handoff import commit
 from lading.manifest.model import Manifest, result_of
 from lading.plan.job import JobSpec
-from lading.stages import machine
+from lading.stages import machine, supervisor
 from lading.stages.secrets import Masker
 from lading.stages.supervisor import Surroundings, supervise
 from lading.stages.tee import Tee
@@ -43,9 +43,11 @@ class Faulty:
         return failing
 
 
-def attempt(job: JobSpec, work: Path, store: Any = None, permit: Callable[[], object] = lambda: None, beat: str = "0.1") -> Code:
+def attempt(
+    job: JobSpec, work: Path, store: Any = None, permit: Callable[[], object] = lambda: None, beat: str = "0.1", patience_s: float = 0.0
+) -> Code:
     """One attempt in this process."""
-    around = Surroundings(environ={**os.environ, "LADING_HEARTBEAT_S": beat}, console=None, permit=permit)
+    around = Surroundings(environ={**os.environ, "LADING_HEARTBEAT_S": beat}, console=None, permit=permit, patience_s=patience_s)
     return supervise(job, store=store or open_store(job.store), work=work, around=around)
 
 
@@ -65,6 +67,26 @@ def test_a_store_out_of_reach_is_69(tmp_path: Path, method: str, part: str, erro
     assert outcome(job).cause is cause
     assert str(error) in outcome(job).message
     assert not list(open_store(job.store).list("manifests/"))
+
+
+@pytest.mark.parametrize(("method", "part"), [("upload", "artifacts/"), ("write", "manifests/"), ("list", "manifests/")])
+def test_work_that_is_done_waits_for_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str, part: str) -> None:
+    """A store that is away when the stage has done its work costs time and not the work: it is handed on once, when the store is back."""
+    monkeypatch.setattr(supervisor, "PAUSE_S", 0.01)
+    job = script(tmp_path / "store", "import os; open(os.environ['LADING_OUTPUT'] + '/a', 'w')")
+    store, failures = Faulty(job.store, method, part, StoreError("out of reach")), iter(range(1000))
+    real = getattr(open_store(job.store), method)
+    first = 1 if method == "list" else 0  # what stands is asked before the work begins, too
+
+    def failing(key: str, *args: Any, **kwargs: Any) -> Any:
+        if part in key and first <= next(failures) < 20:
+            raise StoreError("out of reach")
+        return real(key, *args, **kwargs)
+
+    store.__dict__[method] = failing
+    assert attempt(job, tmp_path / "work", store, patience_s=60) == 0
+    assert next(failures) >= 20
+    assert [stat.key.rpartition("/")[2] for stat in open_store(job.store).list("manifests/")] == ["1.json"]
 
 
 def test_an_outcome_that_can_not_be_stored_changes_no_code(tmp_path: Path) -> None:

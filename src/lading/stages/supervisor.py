@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ from lading.attempt.records import Cause, Outcome
 from lading.canonical import finite_or_none
 from lading.codes import Code
 from lading.config.kinds import KINDS
-from lading.errors import LadingError, WrongInputError
+from lading.errors import LadingError, StoreError, WrongInputError
 from lading.logs import get_logger
 from lading.manifest import handoff
 from lading.manifest.model import Artifact, Manifest, Provenance, result_of
@@ -38,6 +39,9 @@ UPLOADS = 4
 """Artifacts that are uploaded at a time."""
 GRACE_SHARE = 0.8
 """Of the grace, for the stage; the rest is for storing what it saved and for saying how it ended."""
+PATIENCE_S = 3600.0
+"""How long a stage that has done its work waits for a store that is out of reach: what took hours is not thrown away for an outage."""
+PAUSE_S = 5.0
 log = get_logger()
 
 
@@ -53,6 +57,7 @@ class Surroundings:
     """Returns when there are cores for the stage; inputs are received before."""
     asked: Asked = field(default_factory=Asked)
     open_store: Callable[[str], Store] = open_store
+    patience_s: float = PATIENCE_S
 
 
 def supervise(job: JobSpec, *, store: Store, work: Path, pod: str = "0", around: Surroundings | None = None) -> Code:
@@ -124,7 +129,7 @@ class _Attempt:
                 return ending.no_space(str(self.work))
             memory = job.resources.memory
             return self._unwanted() or ending.of_child(end.status, left, self.asked, killed_for_memory=killed, memory=memory)
-        return self._hand_on()
+        return self._handed_on()
 
     def _check_outside(self) -> None:
         """Data outside of the store must still be what the key was made of."""
@@ -193,6 +198,18 @@ class _Attempt:
         if self.asked.why == "unwanted" and handoff.standing(self.store, self.job.kind, self.job.key).manifest is not None:
             return Outcome(code=Code.DONE, message=f"{self.asked.reason}: another attempt was faster")
         return None
+
+    def _handed_on(self) -> Outcome:
+        """Hands on what was made, after an outage too, unless this attempt is no longer wanted or has no more time."""
+        until = time.monotonic() + self.around.patience_s
+        while True:
+            try:
+                return self._hand_on()
+            except StoreError as error:
+                if type(error) is not StoreError or self.asked or time.monotonic() > until:
+                    raise
+                log.warning("store.out_of_reach", stage=self.job.stage, message=error.message)
+            select.select([self.asked], [], [], PAUSE_S)
 
     def _hand_on(self) -> Outcome:
         """Uploads and commits."""
