@@ -134,7 +134,8 @@ def drive(
 ) -> Record:
     """Launches a pipeline here and follows it to its end; its record.
 
-    The launcher walks in a thread of its own. The first Ctrl-C asks it to stop in order, the second leaves at once.
+    The launcher walks in a thread of its own. The first Ctrl-C asks it to stop in order, the second leaves at once:
+    what was started on this machine is asked to stop, and nobody waits for it.
 
     Args:
         pipeline: what to run.
@@ -151,13 +152,14 @@ def drive(
     place = place or here(store)
 
     cancel, ended = threading.Event(), threading.Event()
-    following, outcome = Following(pipeline), list[Any]()
+    following, outcome, backends = Following(pipeline), list[Any](), list[Any]()
     options: dict[str, Any] = {"run": run, "force": tuple(force), "only": tuple(only), "until": until, "cancel": cancel}
 
     def walk() -> None:
         backend = None
         try:
             backend = place.make()
+            backends.append(backend)
             outcome.append(
                 launch(
                     pipeline,
@@ -177,7 +179,12 @@ def drive(
                 close()  # in a process that goes on, nothing of it stays behind
 
     threading.Thread(target=walk, name="launch", daemon=True).start()
-    _follow(partial(_tick, pipeline, store, following, on_tick, _Page()), ended, cancel)
+    try:
+        _follow(partial(_tick, pipeline, store, following, on_tick, _Page()), ended, cancel)
+    except KeyboardInterrupt:  # the second
+        for backend in backends:
+            backend.leave()
+        raise
     if isinstance(outcome[0], BaseException):
         raise outcome[0]
     ended_record: Record = outcome[0].to_data()
@@ -310,6 +317,7 @@ class Pipeline:
         only: Sequence[str] | str = (),
         until: str | None = None,
         check: bool = True,
+        progress: bool = True,
     ) -> "Run":
         """Runs it here to its end.
 
@@ -320,6 +328,7 @@ class Pipeline:
             only: stages that alone are run.
             until: the stage to run up to.
             check: raise when it did not succeed; otherwise look at `.state`.
+            progress: show how it goes: below the cell in a notebook, else on stderr.
 
         Raises:
             StageFailedError: a stage failed.
@@ -327,7 +336,15 @@ class Pipeline:
             CancelledError: it was interrupted or cancelled.
         """
         place = open_store_for(self.file, store)
-        record = drive(self.file, place, run=run, force=_several(force), only=_several(only), until=until)
+        from lading.cli.live import Show
+
+        show = Show(stream=sys.stderr)
+        on_tick = show.update if progress else lambda _: None
+        try:
+            record = drive(self.file, place, run=run, force=_several(force), only=_several(only), until=until, on_tick=on_tick)
+            show.finish(record)
+        finally:
+            show.close()
         write_page(place, record)
         finished = Run(place, record)
         if check:

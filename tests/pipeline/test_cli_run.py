@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -129,18 +130,20 @@ def test_ctrl_c_stops_in_order(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_two_ctrl_c_leave_at_once(folder: Path) -> None:
-    """The second interrupt does not wait for anybody."""
+    """The second interrupt does not wait for anybody; and what was started is asked to stop, not left to work on unseen."""
     command = [sys.executable, "-c", "from lading.cli.app import main; main()", "run", "slow.yaml"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         _until(lambda: list(Path(".lading").glob("attempts/script/*/1/progress-0.json")))
+        claim = json.loads(next(Path(".lading").glob("attempts/script/*/1/claim.json")).read_text())["holder"]
         began = time.monotonic()
         for _ in range(2):
             running.send_signal(signal.SIGINT)
-            time.sleep(0.6)
+            time.sleep(0.3)  # less than the launcher takes to hear of the first
         running.communicate(timeout=60)
 
     assert running.returncode == 130
     assert time.monotonic() - began < 20
+    _until(lambda: not lives(claim["pid"], claim["pid_started"]), limit_s=20)
     assert call("cancel", "last").returncode == 0
 
 
@@ -165,6 +168,44 @@ def test_the_library_runs_inside_an_event_loop(folder: Path) -> None:
     assert "<svg" in run._repr_html_()
     assert "<svg" in lading.load("tiny.yaml")._repr_html_()
     assert run.id == lading.Run.open().id
+
+
+def test_the_library_shows_how_it_goes(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """A line for each stage that changes, on stderr, as the command does where nothing moves; `progress=False` is quiet."""
+    lading.load("tiny.yaml").run()
+    out, err = capfd.readouterr()
+    assert not out
+    for stage in ("count", "after"):
+        assert re.search(rf"^\d\d:\d\d:\d\d  {stage} +✓ succeeded", err, re.MULTILINE), err
+    assert "\x1b" not in err
+
+    lading.load("tiny.yaml").run(force="count", progress=False)
+    assert capfd.readouterr() == ("", "")
+
+
+NOTEBOOK = """
+import lading
+run = lading.load("tiny.yaml").run()
+run
+"""
+
+
+def test_a_notebook_shows_how_it_goes(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a real kernel, whose event loop is running: one output that changes with the run, then the run's picture."""
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    kernel = tmp_path / "jupyter" / "kernels" / "here"
+    kernel.mkdir(parents=True)
+    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    (kernel / "kernel.json").write_text(json.dumps({"argv": argv, "display_name": "here", "language": "python"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(NOTEBOOK)])
+    nbclient.NotebookClient(notebook, timeout=120, kernel_name="here").execute()
+
+    shown, result = notebook.cells[0].outputs
+    assert re.search(r"✓ succeeded +count", shown["data"]["text/plain"])
+    assert "<pre" in shown["data"]["text/html"]
+    assert "<svg" in result["data"]["text/html"]
 
 
 def test_the_library_raises_what_happened(folder: Path) -> None:

@@ -52,6 +52,11 @@ class CompositeBackend:
         """Until something may have changed in the main backend; what runners do is looked at each time."""
         self.main.wait(timeout_s)
 
+    def leave(self) -> None:
+        """Asks what the main backend started on this machine to stop; what runs elsewhere goes on."""
+        if leave := getattr(self.main, "leave", None):
+            leave()
+
     def close(self) -> None:
         """Lets go of what the main backend holds open; what runs goes on."""
         with contextlib.suppress(AttributeError):

@@ -216,6 +216,12 @@ class LocalBackend:
         timer.daemon = True
         timer.start()
 
+    def leave(self) -> None:
+        """Asks all that this launcher started to stop, and waits for nothing: no lock, no store. Each ends by itself, within its grace."""
+        for process in list(self._processes.values()):
+            if process.job is not None:
+                send(process.pid, process.started, signal.SIGTERM)
+
     def wait(self, timeout_s: float) -> None:
         """Returns at once when a supervisor has ended since the last call."""
         with self._lock:

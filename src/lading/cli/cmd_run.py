@@ -49,12 +49,12 @@ def command(
         signal.signal(signal.SIGTERM, lambda *_: os._exit(int(Exit.TERMINATED)))
     else:
         where = here(place)
-    show = Show(as_json=as_json)
+    show = Show(stream=sys.stderr if as_json else sys.stdout, lines=as_json)
     try:
         record = drive(pipeline, place, run=run, force=force or (), only=only or (), until=until, on_tick=show.update, place=where)
         show.finish(record)
     except KeyboardInterrupt:
-        os._exit(int(Exit.INTERRUPTED))  # the second Ctrl-C: nothing may hold us up; supervisors see to their own children
+        os._exit(int(Exit.INTERRUPTED))  # the second Ctrl-C: nothing may hold us up
     finally:
         show.close()
     shown = page(place, record)

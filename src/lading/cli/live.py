@@ -1,14 +1,26 @@
-"""How a run is shown while it goes on: bars on a terminal, a line for each change elsewhere."""
+"""How a run is shown while it goes on: bars on a terminal, a table that changes in a notebook, a line for each change elsewhere."""
 
 import sys
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from html import escape
+from importlib import import_module
+from typing import Any, Protocol, TextIO
 
 from lading.cli.output import clean, colours, duration, gates, number, pad, state
 
 HIDDEN = {"pending"}
 NAME = 16
 """Columns of a stage's name."""
+
+
+class View(Protocol):
+    """One way to show it."""
+
+    def update(self, record: dict[str, Any]) -> None:
+        """Shows the run as it is now."""
+
+    def close(self) -> None:
+        """Leaves what is shown as it should stay."""
 
 
 class Lines:
@@ -27,7 +39,8 @@ class Lines:
             self._known[name] = word
             seconds = duration(stage.get("seconds")) if word not in {"running", "hit"} else ""
             told = "  ".join(part for part in (seconds, gates(stage.get("gates") or ())) if part)
-            self._stream.write(f"{datetime.now(UTC):%H:%M:%S}  {clean(name):<{NAME}}  {pad(state(word), 13)}  {told}".rstrip() + "\n")
+            line = f"{datetime.now(UTC):%H:%M:%S}  {clean(name):<{NAME}}  {pad(state(word), 13)}  {told}".rstrip()
+            self._stream.write((line if colours(self._stream) else clean(line)) + "\n")
         self._stream.flush()
 
     def close(self) -> None:
@@ -37,11 +50,11 @@ class Lines:
 class Bars:
     """A bar for each stage that runs: percent, time to go, its main metric; what has ended stays above as lines."""
 
-    def __init__(self) -> None:
+    def __init__(self, stream: TextIO) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn
 
-        self._console = Console(highlight=False)
+        self._console = Console(file=stream, highlight=False)
         self._progress = Progress(
             TextColumn("[blue]▸[/] {task.description}"),
             BarColumn(bar_width=24, complete_style="cyan", finished_style="green", pulse_style="blue"),
@@ -96,19 +109,70 @@ def note(stage: dict[str, Any]) -> str:
     return clean("  ".join(parts))[:60]
 
 
-class Show:
-    """Chooses how to show, when the first sight of the run comes: a run of hits alone is over before anything is imported."""
+class Cell:
+    """In a notebook: one output below the cell, which changes with the run."""
 
-    def __init__(self, *, as_json: bool) -> None:
-        self._as_json = as_json
-        self._shown: Lines | Bars | None = None
+    BAR = 24
+
+    def __init__(self) -> None:
+        display: Any = import_module("IPython.display").display
+        self._text = ""
+        self._handle = display(self._bundle(), raw=True, display_id=True)
+
+    def update(self, record: dict[str, Any]) -> None:
+        """Shows the run as it is now, where that differs from what is shown."""
+        lines = [self._line(name, stage) for name, stage in record["stages"].items()]
+        if (text := "\n".join([f"{record.get('pipeline') or ''}  {record['run']}", *lines])) != self._text:
+            self._text = text
+            self._handle.update(self._bundle(), raw=True)
+
+    def _line(self, name: str, stage: dict[str, Any]) -> str:
+        word = str(stage.get("state") or "pending")
+        if word == "running":
+            percent = min(100.0, max(0.0, float(stage.get("percent") or 0)))
+            full = round(self.BAR * percent / 100)
+            told = f"{'█' * full}{'░' * (self.BAR - full)} {percent:3.0f} %  {note(stage)}"
+        else:
+            told = f"{duration(stage.get('seconds')) if word != 'hit' else '':>9}  {gates(stage.get('gates') or ())}"
+        return clean(f"{pad(state(word), 13)} {clean(name):<{NAME}} {told}").rstrip()
+
+    def _bundle(self) -> dict[str, str]:
+        return {"text/plain": self._text, "text/html": f"<pre style='line-height:1.35'>{escape(self._text)}</pre>"}
+
+    def close(self) -> None:
+        """It stays: it says how the run ended."""
+
+
+def in_notebook() -> bool:
+    """Whether this process is the kernel of a notebook."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return hasattr(shell, "kernel")
+
+
+class Show:
+    """Chooses how to show, when the first sight of the run comes: a run of hits alone is over before anything is imported.
+
+    Args:
+        stream: where to; by default stdout.
+        lines: never anything that moves.
+    """
+
+    def __init__(self, *, stream: TextIO | None = None, lines: bool = False) -> None:
+        self._stream, self._lines = stream or sys.stdout, lines
+        self._shown: View | None = None
 
     def update(self, record: dict[str, Any]) -> None:
         """Shows the run as it is now."""
         if self._shown is None:
-            lines = self._as_json or not sys.stdout.isatty() or not colours(sys.stdout)
-            self._shown = Lines(sys.stderr if self._as_json else sys.stdout) if lines else Bars()
+            self._shown = self._chosen()
         self._shown.update(record)
+
+    def _chosen(self) -> View:
+        if self._lines:
+            return Lines(self._stream)
+        if in_notebook():
+            return Cell()
+        return Bars(self._stream) if self._stream.isatty() and colours(self._stream) else Lines(self._stream)
 
     def finish(self, record: dict[str, Any]) -> None:
         """Shows the last changes, where anything was shown before."""
