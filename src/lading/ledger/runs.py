@@ -8,6 +8,7 @@ from lading.errors import NotFoundError, UserError
 from lading.ledger.documents import record_of
 from lading.ledger.manifests import Manifests
 from lading.ledger.silence import interrupted
+from lading.plan.order import oldest_first
 from lading.store.base import Store
 
 
@@ -36,9 +37,8 @@ class Summary:
 
 
 def run_ids(store: Store) -> list[str]:
-    """Every run of the store, oldest first: ids begin with their time."""
-    found = {stat.key.split("/")[1] for stat in store.list("runs/") if stat.key.endswith(("/plan.json", "/run.json"))}
-    return sorted(found)
+    """Every run of the store, oldest first."""
+    return oldest_first(stat for stat in store.list("runs/") if stat.key.endswith(("/plan.json", "/run.json")))
 
 
 def summary_of(record: Mapping[str, Any]) -> Summary:

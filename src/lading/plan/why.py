@@ -8,6 +8,7 @@ from lading import names
 from lading.errors import LadingError
 from lading.frozen import Frozen
 from lading.plan.key import Ingredients
+from lading.plan.order import oldest_first
 from lading.store.base import Store
 
 LOOK_BACK = 50
@@ -25,13 +26,13 @@ class Change(Frozen):
 
 
 def previous_plan(store: Store, pipeline: str) -> dict[str, Any]:
-    """The stages of the plan.json of the newest run of a pipeline; empty if there is none. Run ids begin with their time."""
-    plans = sorted((stat.key for stat in store.list("runs/") if stat.key.count("/") == 2 and stat.key.endswith("/plan.json")), reverse=True)
-    for key in plans[:LOOK_BACK]:
+    """The stages of the plan.json of the newest run of a pipeline; empty if there is none."""
+    plans = (stat for stat in store.list("runs/") if stat.key.count("/") == 2 and stat.key.endswith("/plan.json"))
+    for run in oldest_first(plans)[: -LOOK_BACK - 1 : -1]:
         try:
-            plan = json.loads(store.read(key, limit=MAX_PLAN_BYTES))
+            plan = json.loads(store.read(names.RunPlaces(run).plan, limit=MAX_PLAN_BYTES))
             if plan["pipeline"]["pipeline"] == pipeline:
-                return _with_end(store, key.split("/")[1], plan)
+                return _with_end(store, run, plan)
         except (LadingError, ValueError, TypeError, KeyError):
             continue
     return {}

@@ -170,7 +170,8 @@ def _previous(
 ) -> dict[str, Any] | None:
     """What changed since the run before this one, of the same pipeline."""
     store = manifests.store
-    for before in [one for one in reversed(ids) if one < run][:LOOK_BACK]:
+    earlier = ids[: ids.index(run)] if run in ids else ids
+    for before in earlier[: -LOOK_BACK - 1 : -1]:
         other = record_of(store, before)
         if other.get("pipeline") == record.get("pipeline"):
             return _against(

@@ -1,5 +1,6 @@
 """The ledger lists, finds and compares runs."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,11 @@ from lading.ledger.artifacts import fetch
 from lading.ledger.compare import Changed, compare
 from lading.ledger.documents import record_of
 from lading.ledger.manifests import manifest_of
-from lading.ledger.runs import find_run, run_frame, runs, to_frame
+from lading.ledger.runs import find_run, run_frame, run_ids, runs, to_frame
 from lading.names import AttemptId
 from lading.store.directory import DirectoryStore
 from support.finished_runs import make_run
+from support.memory_store import MemoryStore
 
 FIRST, SECOND = "20261125T090000Z-aaaa", "20261125T100000Z-bbbb"
 
@@ -37,6 +39,22 @@ def test_runs_come_newest_first(store: DirectoryStore) -> None:
 def test_a_run_is_found(store: DirectoryStore, text: str, expected: str) -> None:
     """By `last`, by its id, by the beginning of one."""
     assert expected == find_run(store, text)
+
+
+def test_ids_without_a_time_are_ordered_by_their_plan() -> None:
+    """A release's run, or a retraining's, is the last one only until another begins; the end of a run does not make it a newer one."""
+    now = datetime(2026, 11, 25, 9, 30, tzinfo=UTC).timestamp()
+    store = MemoryStore(clock=lambda: now)
+    store.write("runs/zoo-1-abc/plan.json", b"{}")
+    assert find_run(store, "last") == "zoo-1-abc"
+    store.write(f"runs/{FIRST}/plan.json", b"{}")
+    assert find_run(store, "last") == "zoo-1-abc"
+    store.write(f"runs/{SECOND}/plan.json", b"{}")
+    now += 7200
+    store.write("runs/zoo-1-abc/run.json", b"{}")
+    assert run_ids(store) == [FIRST, "zoo-1-abc", SECOND]
+    store.write("runs/ant-2-abc/plan.json", b"{}")
+    assert find_run(store, "last") == "ant-2-abc"
 
 
 @pytest.mark.parametrize(("text", "said"), [("2026", "beginning of 2 runs"), ("x", "no run 'x'"), ("", "no run ''")])
