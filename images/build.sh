@@ -20,30 +20,33 @@ build() {  # build NAME IMAGE
   local arguments=(--build-arg "REVISION=$REVISION" --build-arg "BASE_IMAGE=$BASE_IMAGE" "${target[@]}")
   [ "$1" = launch ] || arguments+=(${LOCK:+--build-arg "LOCK=$LOCK"} ${TORCH_INDEX:+--build-arg "TORCH_INDEX=$TORCH_INDEX"})
   local layers=(); [ "$CONTAINER_TOOL" != buildah ] || layers=(--layers)
-  "$CONTAINER_TOOL" build "${layers[@]}" "${FLAGS[@]}" "${arguments[@]}" --file "$file" --tag "$2" . >&2
+  "$CONTAINER_TOOL" build "${layers[@]}" "${FLAGS[@]}" "${arguments[@]}" --file "$file" --tag "$2" --iidfile "$OUT/$1.id" . >&2
 }
 
-check() {  # check NAME IMAGE: works as its user, has nothing that it should not, is not too big
-  images/inside.sh "$2" python /opt/lading/smoke.py "$1" >&2
-  base=${base:-$(AS=0 images/inside.sh "$BASE_IMAGE" python - <images/contents.py)}
-  local bytes; bytes=$(AS=0 images/inside.sh "$2" python - "$base" "${LIMIT_MB[$1]:-0}" <images/contents.py)
-  images/inside.sh "$2" cat /opt/lading/sbom.cdx.json >"$SBOM/lading-$1.cdx.json"
-  echo "$1: $(((bytes - base) / 1000000)) MB above its base, $(grep -c '"bom-ref"' "$SBOM/lading-$1.cdx.json") components in $SBOM/lading-$1.cdx.json" >&2
+check() {  # check NAME ID: works as its user, has nothing that it should not, is not too big. By id: a tag may be older in the registry
+  local bytes sbom=$SBOM/lading-$1.cdx.json
+  images/inside.sh "$2" python /opt/lading/smoke.py "$1" >&2 || return
+  bytes=$(AS=0 images/inside.sh "$2" python - "$base" "${LIMIT_MB[$1]:-0}" <images/contents.py) || return
+  images/inside.sh "$2" cat /opt/lading/sbom.cdx.json >"$sbom" || return
+  echo "$1: $(((bytes - base) / 1000000)) MB above its base, $(grep -c '"bom-ref"' "$sbom") entries in $sbom" >&2
 }
 
-push() {  # push NAME IMAGE: its digest into $OUT/NAME.digest
+push() {  # push NAME ID IMAGE: its digest into $OUT/NAME.digest
   case $CONTAINER_TOOL in
-    buildah) buildah push "${PUSH[@]}" --digestfile "$OUT/$1.digest" "$2" >&2 ;;
-    *) "$CONTAINER_TOOL" push "${PUSH[@]}" "$2" >&2
-       "$CONTAINER_TOOL" inspect --format '{{index .RepoDigests 0}}' "$2" | sed 's/.*@//' >"$OUT/$1.digest" ;;
+    buildah) buildah push "${PUSH[@]}" --digestfile "$OUT/$1.digest" "$2" "docker://$3" >&2 ;;
+    *) "$CONTAINER_TOOL" push "${PUSH[@]}" "$3" >&2
+       "$CONTAINER_TOOL" inspect --format '{{index .RepoDigests 0}}' "$3" | sed 's/.*@//' >"$OUT/$1.digest" ;;
   esac
 }
 
+base=
 for name in "${names[@]}"; do
   image=$REGISTRY/lading-$name:$TAG
   build "$name" "$image"
-  check "$name" "$image" || { echo "$image is not pushed: it does not hold what it should (images/smoke.py, images/contents.py)" >&2; exit 1; }
-  push "$name" "$image"
+  id=$(cat "$OUT/$name.id")
+  [ -n "$base" ] || base=$(AS=0 images/inside.sh "$BASE_IMAGE" python - <images/contents.py)
+  check "$name" "$id" || { echo "$image is not pushed: it is not as it must be (images/smoke.py, images/contents.py)" >&2; exit 1; }
+  push "$name" "$id" "$image"
   reference=$REGISTRY/lading-$name@$(cat "$OUT/$name.digest")
   echo "$reference" >"$OUT/$name.image"
   echo "$name $reference"

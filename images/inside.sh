@@ -8,9 +8,10 @@ read -r -a PULL <<<"${PUSH_FLAGS:-}"
 case $TOOL in
   buildah)
     tls=(); [[ " ${PULL[*]} " != *" --tls-verify=false "* ]] || tls=(--tls-verify=false)
-    container=$(buildah from --quiet "${tls[@]}" "$image")
-    trap 'buildah rm "$container" >/dev/null' EXIT
+    container=$(buildah from --quiet --pull=false "${tls[@]}" "$image")
+    scratch=$(mktemp -d); chmod 1777 "$scratch"
+    trap 'buildah rm "$container" >/dev/null; rm -rf "$scratch"' EXIT
     read -r -a isolation <<<"$(grep -o -e '--isolation[ =][a-z]*' <<<"${BUILD_FLAGS:-}" || true)"
-    buildah run --tty=false "${isolation[@]}" ${AS:+--user "$AS"} "$container" -- "$@" ;;
+    buildah run --tty=false "${isolation[@]}" ${AS:+--user "$AS"} --volume "$scratch:/scratch" "$container" -- "$@" ;;
   *) "$TOOL" run --rm --interactive --read-only --tmpfs /scratch --tmpfs /tmp --cap-drop ALL --network none ${AS:+--user "$AS" --cap-add DAC_OVERRIDE} "$image" "$@" ;;
 esac
