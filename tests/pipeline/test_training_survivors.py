@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from lading.attempt.verdict import judge
 from lading.backends.local import LocalBackend
 from lading.config.loader import from_data
 from lading.launch.run import launch
+from lading.manifest.handoff import standing
 from lading.plan.job import JobSpec
 from lading.store.base import Store
 from lading.store.opening import open_store
@@ -82,9 +84,20 @@ def pods(job: JobSpec, folder: Path) -> list[subprocess.Popen[Any]]:
 
 
 @pytest.mark.slow
+def test_who_ends_well_first_stops_nobody(tmp_path: Path) -> None:
+    """Both pods of a training that comes to its end say 0, whoever is first, and its manifest stands."""
+    store = open_store(str(tmp_path / "store"))
+    job = training(store, tmp_path, epochs=2)
+
+    assert [process.wait(180) for process in pods(job, tmp_path)] == [0, 0], (tmp_path / "log").read_text()[-3000:]
+    assert standing(store, job.kind, job.key).manifest
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("dies", [1, 0])
 def test_a_survivor_notices_by_itself_and_ends(dies: int, tmp_path: Path) -> None:
-    """One pod is killed -9 with all that it started; the other, told by nobody, says that a peer was lost, and is gone."""
+    """One pod is killed -9 with all that it started; the other, told by nobody, says that a peer was lost, or that it stopped in time
+    together with what the dead one left, and is gone."""
     store = open_store(str(tmp_path / "store"))
     job = training(store, tmp_path)
     both = pods(job, tmp_path)
@@ -99,9 +112,33 @@ def test_a_survivor_notices_by_itself_and_ends(dies: int, tmp_path: Path) -> Non
             process.kill()
             process.wait()
 
-    assert code == 76, (tmp_path / "log").read_text()[-3000:]
+    assert code in {75, 76}, (tmp_path / "log").read_text()[-3000:]
     outcome = json.loads(store.read(job.id.outcome(str(1 - dies))))
-    assert (outcome["code"], outcome["cause"]) == (76, "peer_lost")
+    assert (outcome["code"], outcome["cause"]) == (code, "stopped" if code == 75 else "peer_lost")
+    eventually(lambda: all(gone(pid) for pid in below))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dies", [1, 0])
+def test_a_survivor_whose_training_notices_nothing_is_ended(dies: int, tmp_path: Path) -> None:
+    """Its processes stand still, as in a collective that waits for ever: its supervisor sees the connection to the dead pod break."""
+    store = open_store(str(tmp_path / "store"))
+    job = training(store, tmp_path)
+    both = pods(job, tmp_path)
+    try:
+        eventually(lambda: [stat for stat in store.list(job.id.checkpoints) if "part-1" in stat.key], within_s=180)
+        below = [int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit() and _works_in(p, tmp_path)]
+        for pid in below:
+            os.kill(pid, signal.SIGSTOP)
+        both[dies].kill()
+        code = both[1 - dies].wait(60)
+    finally:
+        for process in both:
+            process.kill()
+            process.wait()
+
+    assert code == 76, (tmp_path / "log").read_text()[-3000:]
+    assert f"pod {dies} is gone without a word" in json.loads(store.read(job.id.outcome(str(1 - dies))))["message"]
     eventually(lambda: all(gone(pid) for pid in below))
 
 

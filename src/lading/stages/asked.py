@@ -5,7 +5,7 @@ import signal
 from types import FrameType
 from typing import Literal
 
-Why = Literal["signal", "deadline", "unwanted"]
+Why = Literal["signal", "deadline", "unwanted", "lost"]
 
 
 class Asked:
@@ -34,6 +34,10 @@ class Asked:
     def unwanted(self, reason: str) -> None:
         """Nobody waits for it any more: it was judged, overtaken, or its result stands."""
         self._ask("unwanted", reason)
+
+    def lost(self, reason: str) -> None:
+        """A peer without which it can't go on is gone."""
+        self._ask("lost", reason)
 
     def _ask(self, why: Why, reason: str) -> None:
         if self.why is None:

@@ -17,6 +17,8 @@ from lading.logs import get_logger
 from lading.stages import guard
 from lading.stages.asked import Asked
 
+LOST_GRACE_S = 2.0
+"""Without its peer a stage can save nothing: it gets the time to say what it met."""
 log = get_logger()
 WORKER = (sys.executable, "-m", "lading.stages.worker")
 
@@ -97,7 +99,7 @@ class Child:
                 asked.deadline(f"it took longer than its deadline of {deadline_s:g} s")
             if asked and kill_at is None:
                 self.signal(signal.SIGTERM)
-                kill_at = now + grace_s
+                kill_at = now + (min(grace_s, LOST_GRACE_S) if asked.why == "lost" else grace_s)
             elif kill_at is not None and now >= kill_at:
                 self.signal(signal.SIGKILL)
                 kill_at = now + 10

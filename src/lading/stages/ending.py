@@ -62,6 +62,8 @@ def of_asked(asked: Asked, detail: str = "") -> Outcome:
     """The outcome of an attempt that was asked to stop and did."""
     if asked.why == "deadline":
         return Outcome(code=Code.FAILED, cause=Cause.DEADLINE, message=asked.reason)
+    if asked.why == "lost":
+        return Outcome(code=Code.PEER_LOST, cause=Cause.PEER_LOST, message="; ".join(part for part in (asked.reason, detail) if part))
     return Outcome(code=Code.STOPPED, cause=Cause.STOPPED, message="; ".join(part for part in (asked.reason, detail) if part))
 
 
@@ -95,7 +97,9 @@ def of_child(status: int, left: Outcome | None, asked: Asked, *, killed_for_memo
             cause=Cause.OUT_OF_MEMORY,
             message=f"the stage was killed because memory ran out (memory: {memory})\n  give it more memory:, or a smaller batch",
         )
-    if left is not None and (not asked or left.cause in {Cause.WRONG_INPUT, Cause.DAMAGED_INPUT, Cause.CANNOT_RUN_HERE, Cause.STOPPED}):
+    if left is not None and (
+        not asked or asked.why == "lost" or left.cause in {Cause.WRONG_INPUT, Cause.DAMAGED_INPUT, Cause.CANNOT_RUN_HERE, Cause.STOPPED}
+    ):
         return left
     if asked:
         return of_asked(asked, "it did not end by itself, and was killed" if status == -signal.SIGKILL else "")

@@ -28,6 +28,7 @@ from lading.stages import ending, machine, topology, workspace
 from lading.stages.asked import Asked
 from lading.stages.child import Child, End
 from lading.stages.guard import children
+from lading.stages.peers import Peers
 from lading.stages.secrets import Masker, secrets_of
 from lading.stages.states import States
 from lading.stages.tee import Tee
@@ -87,6 +88,7 @@ class _Attempt:
         self.checkpoint: int | None = None
         self.after = 0
         self.child: Child | None = None
+        self.peers: Peers | None = None
 
     def run(self) -> Code:
         """The whole of it."""
@@ -94,6 +96,8 @@ class _Attempt:
         try:
             with ExitStack() as stack:
                 outcome = self._run(stack)
+                if self.peers is not None and outcome.code in {Code.DONE, Code.STOPPED}:
+                    self.peers.bye()
         except Exception as error:  # noqa: BLE001 (an attempt always says how it ended)
             outcome = ending.of_error(error)
         if self.child is not None:
@@ -120,6 +124,8 @@ class _Attempt:
         self.around.permit()
         if self.asked:
             return self._unwanted() or ending.of_asked(self.asked, "before the stage began")
+        if (master := self.around.environ.get(names.ENV_MASTER, "")) and topology.pods(job) > 1:
+            self.peers = stack.enter_context(Peers(int(self.pod), master, job.nonce, self.asked.lost))
         end, killed = self._run_child(child, known)
         left = ending.left_by_child(self.work)
         if end.status != 0 or left is not None or not (self.work / names.WORK_RESULT).is_file():
@@ -162,7 +168,7 @@ class _Attempt:
         kills = machine.oom_kills()
         self.state = "running"
         env = child_environment(self.around.environ, resources, scratch=self.work / names.WORK_SCRATCH)
-        command = topology.command(job, self.work, pod=int(self.pod), master=self.around.environ.get("LADING_MASTER", ""))
+        command = topology.command(job, self.work, pod=int(self.pod), master=self.around.environ.get(names.ENV_MASTER, ""))
         with ExitStack() as stack:
             stack.enter_context(Tee(child.output, self._write_log, Masker(self.secrets), console=self.around.console))
             if self.kind.distributed:

@@ -8,7 +8,7 @@ from typing import Any
 from lading.backends.kubernetes import words
 from lading.config.cluster import Cluster, PodSettings
 from lading.config.kinds import KINDS
-from lading.names import ENV_IMAGE, ENV_WORK, job_name
+from lading.names import ENV_IMAGE, ENV_MASTER, ENV_WORK, job_name
 from lading.plan.job import JobSpec
 
 Object = dict[str, Any]
@@ -148,7 +148,7 @@ def _container(job: JobSpec, cluster: Cluster, pod: PodSettings, nodes: int, nam
     image = image_of(job, cluster)
     env = {ENV_WORK: words.SCRATCH, "HOME": words.SCRATCH, "TMPDIR": words.SCRATCH, ENV_IMAGE: image, **pod.env}
     if nodes > 1:
-        env["LADING_MASTER"] = f"{name}-0.{cluster.service}:{words.MASTER_PORT}"
+        env[ENV_MASTER] = f"{name}-0.{cluster.service}:{words.MASTER_PORT}"
     if pod.network_interface:
         env |= {"GLOO_SOCKET_IFNAME": pod.network_interface, "NCCL_SOCKET_IFNAME": pod.network_interface}
     if cluster.ca_bundle:
