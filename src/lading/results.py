@@ -1,6 +1,5 @@
 """What a stage of a run made, for who uses lading as a library: its manifest, its measurements, its artifacts as local files."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from lading.errors import NotFoundError
-from lading.ledger.artifacts import ALL, chosen, fetch, fetch_one
+from lading.ledger.artifacts import ALL, chosen, fetch, fetch_one, full_name
 from lading.ledger.manifests import manifest_of
 from lading.manifest.model import Artifact, Manifest
+from lading.plan import cache
 from lading.store.base import Store
 
 
@@ -68,7 +68,7 @@ class ArtifactFolder:
 
 
 def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lading" / "artifacts"
+    return cache.folder("artifacts")
 
 
 class StageResult:
@@ -115,15 +115,11 @@ class StageResult:
         Raises:
             NotFoundError: none, or several, are meant.
         """
-        known = self.manifest.artifacts
-        name = str(name)
-        parts = [one for one in known if name in Path(one).name.split(".")] if name not in known else [name]
-        if len(parts) > 1:
-            raise NotFoundError(f"{name!r} may be {' or '.join(sorted(parts))}", do="name one of them in full")
-        if parts:
-            return ArtifactHandle(self._store, self.manifest, parts[0])
+        name = full_name(self.manifest, str(name))
+        if name in self.manifest.artifacts:
+            return ArtifactHandle(self._store, self.manifest, name)
         chosen(self.manifest, name)
-        return ArtifactFolder(self._store, self.manifest, name.rstrip("/"))
+        return ArtifactFolder(self._store, self.manifest, name)
 
     def __repr__(self) -> str:
         return f"<stage {self.name}: {self.state}>"

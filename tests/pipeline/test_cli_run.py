@@ -72,7 +72,7 @@ def test_a_run_and_what_looks_at_it(folder: Path) -> None:
     assert {name: stage["state"] for name, stage in record["stages"].items()} == {"count": "succeeded", "after": "succeeded"}
     assert json.loads(call("show", "last", "count", "--json").stdout)["manifest"]["measurements"]["n"] == 3
     assert call("logs", "last", "count").stdout == "counting\n"
-    assert call("pull", "last", "after", "y.txt", "got.txt").returncode == 0
+    assert call("pull", "last", "after", "y", "got.txt").returncode == 0  # the library's short name
     assert Path("got.txt").read_text() == "abc\n"
     assert call("verify", "last", "--deep").returncode == 0
     debugged = call("debug", "last", "after", "--work", "work")
@@ -94,6 +94,19 @@ def test_damage_is_found(folder: Path) -> None:
     assert found.returncode == 1
     assert {"x.txt"} == {one["artifact"] for one in json.loads(found.stdout)["findings"] if one["state"] == "damaged"}
     assert "x.txt is damaged" in call("pull", "last", "count", "x.txt", "got.txt").stderr
+
+    mended = call("run", "tiny.yaml", "--force", "after")
+    assert mended.returncode == 0, mended.stderr
+    for told in (mended.stdout, call("status").stdout):
+        assert "count came to attempt 2\n  what attempt 1 made no longer counts: the artifact x.txt is damaged\n" in told + "\n"
+    assert "what attempt 2 made no longer counts: --force" in call("run", "tiny.yaml", "--only", "count", "--force", "count").stdout
+
+
+def test_a_cache_that_can_not_be(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is kept between commands is a help, never a need: a folder that the system refuses to look at costs nothing but time."""
+    monkeypatch.setenv("LADING_CACHE", str(folder / ("x" * 300)))
+    planned = call("plan", "tiny.yaml")
+    assert (planned.returncode, planned.stderr) == (0, "")
 
 
 def test_a_failure_leaves_what_helps(folder: Path) -> None:

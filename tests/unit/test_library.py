@@ -53,6 +53,7 @@ def test_a_folder_of_artifacts_is_a_folder_here(tmp_path: Path, run: lading.Run)
 
     assert place.name == "model.mlpackage"
     assert sorted(one.name for one in place.rglob("*") if one.is_file()) == ["Manifest.json", "model.mlmodel"]
+    assert run["convert"].artifact("mlpackage").name == "model.mlpackage"
     assert package.size == sum(one.stat().st_size for one in place.rglob("*") if one.is_file())
     assert run["convert"].artifact("model.mlpackage").path(tmp_path / "here") == tmp_path / "here" / "model.mlpackage"
 

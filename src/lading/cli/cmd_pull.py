@@ -15,7 +15,9 @@ from lading.cli.places import find_run, find_stage, store_for
 def command(
     run: options.Run,
     stage: options.StageName,
-    artifact: Annotated[str, typer.Argument(metavar="ARTIFACT", help="Its name, or the folder of several; `all` for every one.")],
+    artifact: Annotated[
+        str, typer.Argument(metavar="ARTIFACT", help="Its name (`onnx` for `model.onnx`), or the folder of several; `all` for every one.")
+    ],
     destination: Annotated[Path, typer.Argument(metavar="[DEST]", help="A file, or a folder to put it in.")] = Path(),
     store: options.StoreOption = None,
     as_json: options.Json = False,

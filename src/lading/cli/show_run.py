@@ -70,6 +70,9 @@ def tries(name: str, stage: dict[str, Any], before: list[dict[str, Any]]) -> lis
     for one in before:
         cause = clean(str(one.get("cause") or "unknown")).replace("_", " ")
         said = clean_lines(str(one.get("message") or ""))[0]
+        if cause == "voided":
+            lines += [f"  what attempt {one['attempt']} made no longer counts: {'--force' if said == 'forced' else said}"]
+            continue
         lines += [f"  attempt {one['attempt']} ended with {one.get('code')} ({cause}): {said}"]
     return lines
 

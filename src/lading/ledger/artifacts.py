@@ -11,8 +11,27 @@ from lading.store.base import Store
 ALL = "all"
 
 
+def full_name(manifest: Manifest, text: str) -> str:
+    """The name of the artifact or folder that a text means: itself, or an unmistakable part, `onnx` for `model.onnx`; else the text.
+
+    Raises:
+        NotFoundError: it may be several.
+    """
+    files = list(manifest.artifacts)
+    folders = list(dict.fromkeys(str(folder) for name in files for folder in Path(name).parents if folder != Path()))
+    if text == ALL or text.rstrip("/") in {*files, *folders}:
+        return text.rstrip("/")
+    for names in (files, folders):
+        fitting = sorted(name for name in names if text in Path(name).name.split("."))
+        if len(fitting) > 1:
+            raise NotFoundError(f"{text!r} may be {' or '.join(fitting)}", do="name one of them in full")
+        if fitting:
+            return fitting[0]
+    return text
+
+
 def chosen(manifest: Manifest, name: str) -> dict[str, Artifact]:
-    """The artifact of a name, or all below a folder of that name.
+    """The artifact of a full name, or all below a folder of that name.
 
     Raises:
         NotFoundError: with the nearest name.
@@ -34,13 +53,14 @@ def fetch(store: Store, manifest: Manifest, name: str, destination: Path) -> lis
     Args:
         store: where from.
         manifest: of the result.
-        name: an artifact's name, the folder of several (`model.mlpackage`), or `all`.
+        name: an artifact's name or an unmistakable part of it, the folder of several (`model.mlpackage`), or `all`.
         destination: a file's path for one artifact, else the folder in which the names are laid out.
 
     Raises:
         NotFoundError: there is no such artifact.
         DamagedInputError: the store holds other bytes than the manifest promises.
     """
+    name = full_name(manifest, name)
     found = chosen(manifest, name)
     one = list(found) == [name]
     as_file = one and not destination.is_dir() and destination != Path()

@@ -89,6 +89,18 @@ def tried_before(store: Store, stage: Mapping[str, Any], run: str) -> list[dict[
         verdict = read_json(store, attempt.verdict)
         if verdict and (verdict.get("by") == run or (read_json(store, attempt.claim) or {}).get("run") == run):
             found.append({"attempt": number, **{name: verdict.get(name) for name in ("code", "cause", "message", "where")}})
+    voided = _voided(store, str(stage["kind"]), str(stage["key"])) if any(one["cause"] == "stopped" for one in found) else {}
+    return [one | voided.get(int(str(one["attempt"])), {}) if one["cause"] == "stopped" else one for one in found]
+
+
+def _voided(store: Store, kind: str, key: str) -> dict[int, dict[str, Any]]:
+    """Attempts that made a result which was voided later: nobody stopped them, and the void says why they don't count."""
+    records = {stat.key: read_json(store, stat.key) or {} for stat in store.list(names.manifests(kind, key))}
+    found: dict[int, dict[str, Any]] = {}
+    for void in records.values():
+        made = records.get(names.manifest(kind, key, void["voids"]), {}) if isinstance(void.get("voids"), int) else {}
+        if isinstance(made.get("attempt"), int):
+            found[made["attempt"]] = {"code": 0, "cause": "voided", "message": str(void.get("reason") or "")}
     return found
 
 

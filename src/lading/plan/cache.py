@@ -1,5 +1,6 @@
 """A folder for what can be computed or fetched again: LADING_CACHE, else ~/.cache/lading. Nothing breaks without it."""
 
+import contextlib
 import json
 import os
 import secrets
@@ -31,7 +32,8 @@ def write(path: Path, data: bytes) -> None:
         part.write_bytes(data)
         part.replace(path)
     except OSError:
-        part.unlink(missing_ok=True) if part.parent.is_dir() and os.access(part.parent, os.W_OK) else None
+        with contextlib.suppress(OSError):
+            part.unlink()
 
 
 def read_json(path: Path) -> dict[str, Any]:
