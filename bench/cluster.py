@@ -43,7 +43,7 @@ def run() -> list[Row]:
         _pod(at, image)  # the node pulls the image once; that is no part of a step
         for number in range(ROUNDS):
             pods.append(_pod(at, image))
-            file = _pipeline(where, at, image, STAGES, str(number))
+            file = _pipeline(where, at, image, STAGES, str(number), cpu=1)
             line = ("run", str(file), "--backend", "kubernetes", "--store", at.uri)
             fresh, again = seconds(lambda line=line: lading(*line)), seconds(lambda line=line: lading(*line))
             steps.append((fresh - again) / STAGES)
@@ -73,12 +73,12 @@ def _built() -> str:
     return found[1]
 
 
-def _pipeline(where: Path, at: Place, image: str, count: int, name: str) -> Path:
+def _pipeline(where: Path, at: Place, image: str, count: int, name: str, *, cpu: float) -> Path:
     """Empty stages one after another, none of which was made before."""
     data = yaml.safe_load(empty_stages(where, count, chain=True).read_text())
     for stage in data["stages"].values():
         stage["settings"]["env"]["FRESH"] = secrets.token_hex(4)
-    data["defaults"] = {"cpu": 0.2, "memory": "128Mi", "shm": "16Mi", "scratch": "64Mi"}
+    data["defaults"] = {"cpu": cpu, "memory": "128Mi", "shm": "16Mi", "scratch": "64Mi"}
     images = {"launch": image, "train": image, "export": image}
     data["kubernetes"] = {"namespace": at.namespace, "images": images, "env_from_secrets": [STORE_SECRET]}
     file = where / f"{name}.yaml"
@@ -125,7 +125,7 @@ def _watched(at: Place, selector: str) -> Iterator[Iterator[Any]]:
 def _submit(where: Path, at: Place, image: str) -> None:
     """Ten pipelines of one empty stage, each with a launcher of its own, until each launcher's Job has ended well."""
     for number in range(SUBMISSIONS):
-        lading("submit", str(_pipeline(where, at, image, 1, f"submitted-{number}")), "--store", at.uri)
+        lading("submit", str(_pipeline(where, at, image, 1, f"submitted-{number}", cpu=0.2)), "--store", at.uri)
     until = time.monotonic() + WAIT_S
     selector = "app.kubernetes.io/component=launcher"
     while time.monotonic() < until:

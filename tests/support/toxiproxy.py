@@ -9,14 +9,18 @@ from typing import Any
 
 
 class Way:
-    """One proxy to AWS_ENDPOINT_URL, while the block lasts."""
+    """One proxy to AWS_ENDPOINT_URL, while the block lasts.
 
-    def __init__(self) -> None:
-        self.name, self.url = f"lading-{secrets.token_hex(4)}", ""
+    Args:
+        host: where it listens, on toxiproxy's machine.
+    """
+
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        self.name, self.url, self.host = f"lading-{secrets.token_hex(4)}", "", host
 
     def __enter__(self) -> "Way":
         upstream = os.environ["AWS_ENDPOINT_URL"].partition("://")[2].rstrip("/")
-        made = toxi("/proxies", {"name": self.name, "listen": "127.0.0.1:0", "upstream": upstream})
+        made = toxi("/proxies", {"name": self.name, "listen": f"{self.host}:0", "upstream": upstream})
         self.url = f"http://{made['listen']}"
         return self
 
