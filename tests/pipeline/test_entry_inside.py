@@ -165,6 +165,24 @@ def test_tee_stores_numbered_chunks_while_the_stage_is_silent(tmp_path: Path, mo
     assert chunks == [(0, b"one\n"), (1, b"two\n")]
 
 
+def test_the_end_of_a_log_is_stored_after_an_outage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a stage printed while the store was away, and nothing after it, is stored before the attempt says how it ended."""
+    monkeypatch.setattr(supervisor, "PAUSE_S", 0.01)
+    job = script(tmp_path / "store", "print('plums')")
+    store, failures = Faulty(job.store, "write", "", StoreError("out of reach")), iter(range(1000))
+    real = open_store(job.store).write
+
+    def failing(key: str, *args: Any, **kwargs: Any) -> Any:
+        if ("logs/" in key or "manifests/" in key) and next(failures) < 20:
+            raise StoreError("out of reach")
+        return real(key, *args, **kwargs)
+
+    store.__dict__["write"] = failing
+    assert attempt(job, tmp_path / "work", store, patience_s=60) == 0
+    found = open_store(job.store)
+    assert b"".join(found.read(stat.key) for stat in found.list(job.id.log())) == b"plums\n"
+
+
 def test_big_logs_are_cut_with_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a pod may leave in the store is bounded, and the log says where it was cut."""
     monkeypatch.setattr("lading.stages.tee.MOST", 1 << 20)

@@ -89,6 +89,7 @@ class _Attempt:
         self.after = 0
         self.child: Child | None = None
         self.peers: Peers | None = None
+        self.tee: Tee | None = None
 
     def run(self) -> Code:
         """The whole of it."""
@@ -102,6 +103,8 @@ class _Attempt:
             outcome = ending.of_error(error)
         if self.child is not None:
             self.child.close()
+        if self.tee is not None:
+            self.tee.rest()
         return self._say(outcome.but(seconds=round(time.monotonic() - began, 3), peak_memory=self.peak or None))
 
     def _run(self, stack: ExitStack) -> Outcome:
@@ -170,7 +173,7 @@ class _Attempt:
         env = child_environment(self.around.environ, resources, scratch=self.work / names.WORK_SCRATCH)
         command = topology.command(job, self.work, pod=int(self.pod), master=self.around.environ.get(names.ENV_MASTER, ""))
         with ExitStack() as stack:
-            stack.enter_context(Tee(child.output, self._write_log, Masker(self.secrets), console=self.around.console))
+            self.tee = stack.enter_context(Tee(child.output, self._write_log, Masker(self.secrets), console=self.around.console))
             if self.kind.distributed:
                 own = self.around.open_store(job.store)
                 folder = self.work / names.WORK_CHECKPOINTS

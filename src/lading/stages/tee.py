@@ -44,6 +44,11 @@ class Tee:
     def __exit__(self, *_: object) -> None:
         self._thread.join(timeout=60)
 
+    def rest(self) -> None:
+        """Stores what an outage kept back, once the stage has ended and the store may be there again."""
+        if not self._thread.is_alive():
+            self._flush()
+
     def _run(self) -> None:
         flushed = time.monotonic()
         while True:
