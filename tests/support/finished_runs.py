@@ -109,14 +109,16 @@ def make_run(
     maker: str | None = None,
     state: str = "succeeded",
     files: dict[str, dict[str, Any]] | None = None,
+    more: dict[str, float] | None = None,
 ) -> dict[str, Any]:
-    """One run of the digits pipeline with results; the record that was written."""
+    """One run of the digits pipeline with results, `more` among evaluate's measurements; the record that was written."""
     stages: dict[str, Any] = {}
     refs: dict[str, InputRef] = {}
     for i, (name, needs) in enumerate(DIGITS.items()):
         measured: dict[str, float | None] = (
             {"accuracy": accuracy, "loss": 0.08, "parameters": 8554} if name in {"train", "evaluate"} else {"score": 1.0}
         )
+        measured |= (more or {}) if name == "evaluate" else {}
         documents = {
             **evidence(name, accuracy=accuracy),
             "model.bin": f"{name} {epochs} {accuracy}".encode(),

@@ -34,6 +34,9 @@ DOCUMENTS = (
 """The artifacts that are read for a page, of whatever stage made them."""
 MAX_ROWS, MAX_EXAMPLES, MAX_TEXT = 200, 24, 600
 DRAWN = {"confusion", "confusion_matrix", "reliability", "worst", "worst_examples", "schema", "classes", "before", "after"}
+PAIRS = ("name", "value")
+FIRST = ("value", "low", "high")
+"""Columns that read best in this order: a figure, then its interval."""
 LATENCY = ("latency_ms", "median_ms", "p50_ms", "ms")
 
 
@@ -48,15 +51,28 @@ class Block:
     examples: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
     wide: bool = False
 
+    @property
+    def numeric(self) -> frozenset[int]:
+        """Columns of numbers: what is missing in them stands where a number would."""
+        columns = enumerate(zip(*self.rows, strict=False))
+        return frozenset(i for i, cells in columns if any(c is not None for c in cells) and all(_is_number_or_none(c) for c in cells))
 
-def blocks(documents: Mapping[str, Mapping[str, Any]]) -> list[Block]:
-    """Everything that can be shown of a stage's documents, by name of the document."""
+
+def blocks(documents: Mapping[str, Mapping[str, Any]], measurements: Mapping[str, float | None] | None = None) -> list[Block]:
+    """Everything that can be shown of a stage's documents, by name of the document, but for tables that repeat the measurements."""
     found: list[Block] = []
     for name, document in documents.items():
         makers = (_history,) if name == "history.json" else (_confusion, _reliability, _worst, _tables)
         for maker in makers:
             found += maker(document)
-    return sorted(found, key=lambda block: block.wide)
+    told = measurements or {}
+    return sorted((block for block in found if not _repeats(block, told)), key=lambda block: block.wide)
+
+
+def _repeats(block: Block, measurements: Mapping[str, float | None]) -> bool:
+    """Whether all that a list of names and values says is said by the stage's measurements."""
+    pairs = [(str(name), value) for name, value in block.rows] if tuple(block.head) == PAIRS else []
+    return bool(pairs) and all(name in measurements and measurements[name] == value for name, value in pairs)
 
 
 def _history(document: Mapping[str, Any]) -> Iterator[Block]:
@@ -153,6 +169,10 @@ def _named(value: Any, classes: Sequence[str], name: str) -> Any:
     return classes[value] if is_class and 0 <= value < len(classes) else value
 
 
+def _is_number_or_none(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
 def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, str | int | float | bool)
 
@@ -172,7 +192,7 @@ def _tables(document: Mapping[str, Any], path: str = "", depth: int = 0) -> Iter
                 yield from _table(title, [{"": key, **one} for key, one in value.items()])
             elif any(_is_plain(one) for one in value.values()):
                 plain = [(key, one) for key, one in value.items() if _is_plain(one)]
-                yield Block(title, head=("name", "value"), rows=plain[:MAX_ROWS])
+                yield Block(title, head=PAIRS, rows=plain[:MAX_ROWS])
             elif depth < 2:
                 yield from _tables(value, title, depth + 1)
 
@@ -182,6 +202,8 @@ def _table(title: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[Block]:
     head = [name for name in dict.fromkeys(name for row in rows for name in row) if any(_is_plain(row.get(name)) for row in rows)]
     head = [name for name in head if any(row.get(name) is not None for row in rows)]
     head.sort(key=lambda name: not any(isinstance(row.get(name), str) for row in rows))  # words first: they say which row it is
+    if {*FIRST} <= {*head}:
+        head = [*(name for name in head if name not in FIRST), *FIRST]
     latency = next((name for name in LATENCY if name in head), None)
     if latency:
         pairs = [

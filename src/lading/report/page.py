@@ -88,7 +88,7 @@ def _stage(
         "provenance": _provenance(manifest, n),
         "maker": maker,
         "maker_page": f"../{maker}/report.html" if maker in pages else None,
-        "blocks": blocks(_documents(store, manifest)) if manifest and manifest.kind != "bundle" else [],
+        "blocks": blocks(_documents(store, manifest), manifest.measurements) if manifest and manifest.kind != "bundle" else [],
     }
 
 

@@ -3,6 +3,7 @@
 import base64
 import math
 import zlib
+from itertools import pairwise
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from lading.report import charts
 from lading.report.evidence import blocks
-from lading.report.graph import columns, draw, places
+from lading.report.graph import NODE_H, columns, draw, places, reduced
 from lading.report.png import picture
 from lading.report.svg import ticks
 
@@ -88,7 +89,40 @@ def test_columns_follow_needs() -> None:
 
     found = columns(needs)
     assert found == {"a": 0, "b": 1, "c": 2, "d": 0, "e": 3}
-    assert len(set(places(needs).values())) == len(needs)
+    assert len(set(places(needs).boxes.values())) == len(needs)
+
+
+NEEDS = st.lists(st.sets(st.integers(0, 7), max_size=4), min_size=1, max_size=9).map(
+    lambda many: {str(i): [str(one) for one in sorted(some) if one < i] for i, some in enumerate(many)}
+)
+
+
+@given(needs=NEEDS)
+def test_no_line_runs_behind_a_box(needs: dict[str, list[str]]) -> None:
+    """Where a line passes a column it has a lane of its own, clear of the boxes; and no two things of a column overlap."""
+    lines = reduced(needs)
+    layout, column = places(lines), columns(needs)
+
+    for (name, number), (_, lane) in layout.lanes.items():
+        assert number > column[name]
+        for other, (_, top) in layout.boxes.items():
+            assert column[other] != number or not top - 4 < lane < top + NODE_H + 4
+    for number in set(column.values()):
+        tops = sorted(top for other, (_, top) in layout.boxes.items() if column[other] == number)
+        assert all(low - high >= NODE_H for high, low in pairwise(tops))
+
+
+@given(needs=NEEDS)
+def test_lines_that_others_imply_are_left_out(needs: dict[str, list[str]]) -> None:
+    """Who waits for whom is the same with and without them, and none of those that remain is implied."""
+
+    def above(of: dict[str, list[str]], name: str) -> set[str]:
+        return {one for need in of[name] for one in {need, *above(of, need)}}
+
+    lines = reduced(needs)
+    for name, before in lines.items():
+        assert above(lines, name) == above(needs, name)
+        assert not any(one in above(lines, other) for one in before for other in before)
 
 
 def test_the_graph_escapes_names() -> None:
@@ -114,3 +148,21 @@ NAMES = st.sampled_from(["confusion", "reliability", "worst", "before", "after",
 def test_no_document_breaks_a_page(name: str, document: dict[str, object]) -> None:
     """Whatever lies in a document, its blocks can be made."""
     assert isinstance(blocks({name: document}), list)
+
+
+def test_what_the_measurements_say_is_not_said_twice() -> None:
+    """A list of values that the stage measured is left out; one with anything else in it stays."""
+    document = {"summary": {"accuracy": 0.5, "samples": 10}, "other": {"accuracy": 0.5, "split": "test"}}
+
+    titles = {block.title for block in blocks({"report.json": document}, {"accuracy": 0.5, "samples": 10.0, "loss": 1.0})}
+    assert titles == {"other"}
+    assert {block.title for block in blocks({"report.json": document})} == {"summary", "other"}
+
+
+def test_columns_of_a_table_read_as_they_should() -> None:
+    """A figure before its interval; a column of numbers stays one where a number is missing."""
+    rows = {"before": {"high": 3.0, "low": 1.0, "value": 2.0, "db": None}, "after": {"high": 2.0, "low": 0.5, "value": 1.0, "db": 7.0}}
+
+    (table,) = blocks({"calibration.json": {"figures": rows}})
+    assert list(table.head) == ["", "db", "value", "low", "high"]
+    assert table.numeric == {1, 2, 3, 4}

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -43,3 +44,35 @@ def test_it_is_drawn(page: str, tmp_path: Path) -> None:
     _browse(page, tmp_path / "profile", "--window-size=1100,1600", f"--screenshot={shot}")
 
     assert shot.stat().st_size > 40_000
+
+
+NARROW = """<body style="margin:0">
+<iframe id="page" style="width:400px;height:3000px;border:0" srcdoc="{page}"></iframe><pre id="found"></pre><script>
+document.getElementById("page").onload = function () {{
+  const within = this.contentDocument, wide = [];
+  for (const one of within.querySelectorAll("body *")) {{
+    const sticksOut = one.getBoundingClientRect().right > 400.5;
+    if (sticksOut && !one.closest(".scroll, pre")) wide.push(one.tagName + " " + one.textContent.slice(0, 40));
+  }}
+  const cards = within.querySelectorAll(".card").length;
+  document.getElementById("found").textContent = `looked at ${{cards}} cards; too wide: ${{wide.join(" | ")}}`;
+}};
+</script>"""
+
+
+def test_nothing_sticks_out_on_a_telephone(tmp_path: Path) -> None:
+    """400 pixels wide, whatever does not scroll in its own box fits, also a long measurement with two gates."""
+    store, name = DirectoryStore(tmp_path / "store"), "validation_accuracy_macro"
+    record = make_run(store, RUN, more={name: 0.97123456})
+    gate = {"measurement": name, "level": "must", "bound": ">= 0.95", "value": 0.97, "ok": True}
+    record["stages"]["evaluate"]["gates"] += [gate, gate | {"level": "should"}]
+    page = write(store, RUN, record=record)
+    around = tmp_path / "narrow.html"
+    inside = Path(page).read_text().replace("default-src 'none'", "default-src 'unsafe-inline'")
+    around.write_text(NARROW.format(page=escape(inside, quote=True)))
+    browsed = _browse(str(around), tmp_path / "profile", "--dump-dom", "--virtual-time-budget=4000")
+
+    found = browsed.stdout.partition('<pre id="found">')[2].partition("</pre>")[0]
+    cards, _, wide = found.partition("; too wide: ")
+    assert int(cards.split()[2]) > 8
+    assert not wide
