@@ -14,9 +14,12 @@ MARKS = {"hit": "●", "succeeded": "✓", "failed": "✗", "gate_failed": "✗"
 def columns(needs: Mapping[str, list[str]]) -> dict[str, int]:
     """Stage to column: one further right than the furthest of its needs."""
     placed: dict[str, int] = {}
-    for _ in range(len(needs)):
-        for name, before in needs.items():
-            placed[name] = 1 + max((placed.get(one, 0) for one in before if one in needs), default=-1)
+    for _ in range(len(needs)):  # twice, where needs come first
+        before = dict(placed)
+        for name, wanted in needs.items():
+            placed[name] = 1 + max((placed.get(one, 0) for one in wanted if one in needs), default=-1)
+        if placed == before:
+            break
     return placed
 
 
