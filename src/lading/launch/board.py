@@ -29,6 +29,8 @@ class Entry:
     """When each verdict was first seen, on this launcher's clock."""
     jitter: dict[int, float] = field(default_factory=dict)
     submitted: set[int] = field(default_factory=set)
+    began: float = float("-inf")
+    """When this launcher submitted the newest, on its own clock."""
     job: JobSpec | None = None
     """What was claimed last: a claim may stand though no answer came when it was written."""
     beats: object = None

@@ -24,6 +24,9 @@ from lading.store.opening import ensure_honest
 
 WAIT_S = 1.0
 """Between two looks, where nothing wakes the launcher earlier."""
+SOON_S, SOON_FOR_S, SOON_MOST = 0.25, 10.0, 10
+"""Between two looks while a stage is this young, and no more than so many run: a short one ends about now, and is not waited for longer
+than it takes."""
 PATIENCE_S = 3600.0
 """How long a launcher goes on trying when the store or the cluster is out of reach; what runs meanwhile goes on."""
 CANCEL_EVERY_S = 2.0
@@ -184,7 +187,13 @@ def _walk(walk: Walk, backend: Backend, cancel: threading.Event) -> bool:
             if type(error) not in {StoreError, MissingObjectError, ClusterError} or now() - lost_since > PATIENCE_S:
                 raise
             log.warning("out_of_reach", run=walk.plan.run, problem=error.message)
-        backend.wait(WAIT_S)
+        backend.wait(_pause(walk))
+
+
+def _pause(walk: Walk) -> float:
+    """How long nothing is looked at, unless the backend tells of something."""
+    running = [entry.began for entry in walk.entries.values() if entry.record.state == "running"]
+    return SOON_S if len(running) <= SOON_MOST and any(walk.context.now() - began < SOON_FOR_S for began in running) else WAIT_S
 
 
 def _is_cancelled(walk: Walk) -> bool:

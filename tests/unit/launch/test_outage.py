@@ -30,7 +30,10 @@ class World:
 
     name, completes = "kubernetes", True
 
-    def __init__(self, *, store_away: tuple[float, float] = (0, 0), cluster_away: tuple[float, float] = (0, 0)) -> None:
+    def __init__(
+        self, *, store_away: tuple[float, float] = (0, 0), cluster_away: tuple[float, float] = (0, 0), work_s: float = WORK_S
+    ) -> None:
+        self.work_s, self.waits = work_s, 0
         self.now, self.store_away, self.cluster_away = 0.0, store_away, cluster_away
         self.store = MemoryStore(clock=lambda: self.now, before=self.before)
         self.jobs: dict[str, tuple[JobSpec, float]] = {}
@@ -61,8 +64,9 @@ class World:
 
     def wait(self, timeout_s: float) -> None:
         self.now += timeout_s
+        self.waits += 1
         for name, (job, began) in list(self.jobs.items()):
-            if name not in self.done and self.now - began >= WORK_S:
+            if name not in self.done and self.now - began >= self.work_s:
                 self.end(name, job)
 
     def end(self, name: str, job: JobSpec) -> None:
@@ -128,3 +132,12 @@ def test_patience_has_an_end(which: str, error: type[Exception]) -> None:
     world.now = 15.0 + 3 * PATIENCE_S
     assert world.launch().state == "succeeded"
     assert sum(key.endswith("/claim.json") for key in world.store.objects) == 4
+
+
+def test_a_short_stage_is_not_waited_for_longer_than_it_takes() -> None:
+    """A young stage is looked at more often than later: an end that nothing tells of is seen soon, and a long stage costs little."""
+    short, long = World(work_s=1.5), World(work_s=600.0)
+    assert short.launch().state == "succeeded"
+    assert short.now <= 3 * (1.5 + 0.5)
+    assert long.launch().state == "succeeded"
+    assert long.waits <= 3 * (600 + 10 * 4)
