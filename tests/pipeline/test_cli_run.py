@@ -72,6 +72,8 @@ def test_a_run_and_what_looks_at_it(folder: Path) -> None:
     assert {name: stage["state"] for name, stage in record["stages"].items()} == {"count": "succeeded", "after": "succeeded"}
     assert json.loads(call("show", "last", "count", "--json").stdout)["manifest"]["measurements"]["n"] == 3
     assert call("logs", "last", "count").stdout == "counting\n"
+    quiet = call("logs", "last", "after")
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "after printed nothing\n")
     assert call("pull", "last", "after", "y", "got.txt").returncode == 0  # the library's short name
     assert Path("got.txt").read_text() == "abc\n"
     assert call("verify", "last", "--deep").returncode == 0

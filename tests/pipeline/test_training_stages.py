@@ -135,6 +135,17 @@ def test_progress_ends_at_a_hundred_with_the_figures() -> None:
     assert {"loss", "accuracy", "train_loss"} <= set(said["metrics"])
 
 
+def test_a_training_says_how_it_goes(capfd: pytest.CaptureFixture[str]) -> None:
+    """Its log has a line for each look at the validation split, with the figures, and says which was the best."""
+    context = train_with(digits_folder(), model={"name": "mlp"}, max_steps=30, validate_every=10)
+    history = json.loads((context.output / "history.json").read_text())
+    lines = [line for line in capfd.readouterr().out.splitlines() if line.startswith("step ")]
+
+    assert [int(line.split()[1]) for line in lines] == [entry["step"] for entry in history["history"]]
+    assert f"validation_accuracy {history['history'][0]['accuracy']:.4g}" in lines[0]
+    assert history["best"]["step"] == max(int(line.split()[1]) for line in lines if line.endswith("best so far"))
+
+
 def test_a_digits_model_is_evaluated() -> None:
     """Accuracy is that of the predictions that are kept beside; the confusion matrix counts every sample."""
     context = context_for(EvaluateSettings(worst=3), {"data": digits_folder(), "model": digits_model()})

@@ -42,6 +42,8 @@ class Task:
     validation: Split
     checkpoints: Path
     progress: Progress = field(default=lambda *_: None)
+    on_look: Callable[[Mapping[str, Any], bool], None] = field(default=lambda *_: None)
+    """Called on the first process after each look at the validation split: the entry of the history, and whether it is the best so far."""
     on_step: Callable[[int], None] = field(default=lambda _: None)
     """Called after each step with the number of steps taken: for tests and benchmarks."""
 
@@ -198,9 +200,11 @@ class _Loop:
             )
         self.history.append(entry)
         value, sign = figures[settings.monitor], 1 if settings.maximise else -1
-        if self.best is None or sign * value > sign * self.best[settings.monitor]:
+        if best := self.best is None or sign * value > sign * self.best[settings.monitor]:
             self.best = entry
             self.best_weights = {name: t.detach().cpu().clone() for name, t in self.task.module.state_dict().items()}
+        if self.mates.first:
+            self.task.on_look(entry, best)
 
     def _report(self) -> None:
         now = time.monotonic()

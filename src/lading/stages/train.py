@@ -1,6 +1,8 @@
 """The train stage: a model from data, resumed from its newest training state, the best step handed on."""
 
+import sys
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -37,6 +39,7 @@ def run(context: StageContext[TrainSettings]) -> None:
         train=read_split(folder, "train"),
         validation=read_split(folder, "validation"),
         checkpoints=context.checkpoints,
+        on_look=_say,
         progress=lambda percent, step, metrics, eta: context.progress(percent, step=step, metrics=metrics, eta_s=eta),
     )
     trained = fit(task)
@@ -47,6 +50,14 @@ def run(context: StageContext[TrainSettings]) -> None:
     if source is not None:
         context.file(SOURCE, media_type="text/x-python")
     _tell(context, trained)
+
+
+def _say(entry: Mapping[str, Any], best: bool) -> None:
+    """A line of the log for each look at the validation split."""
+    looked = {f"validation_{name}": value for name, value in entry.items() if name not in ("step", "epoch", "train_loss")}
+    figures = "  ".join(f"{name} {value:.4g}" for name, value in {"train_loss": entry["train_loss"], **looked}.items())
+    sys.stdout.write(f"step {entry['step']}  epoch {entry['epoch']:.3g}  {figures}{'  best so far' if best else ''}\n")
+    sys.stdout.flush()
 
 
 def _tell(context: StageContext[TrainSettings], trained: Trained) -> None:
