@@ -1,9 +1,9 @@
-"""What lading says of itself: JSON lines in containers, by structlog in colour on a terminal; always on stderr."""
+"""structlog set up once: JSON lines in containers, colour on a terminal; always on stderr. Imported when there is something to say."""
 
-import json as jsons
 import sys
+import threading
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from importlib import import_module
 from typing import Any
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
@@ -22,17 +22,19 @@ def configure(*, json: bool | None = None, level: str = "info") -> None:
     _set.update(level=level, json=json, made=False)
 
 
+def prepare() -> None:
+    """Imports structlog behind what is done meanwhile, where something will be said: it takes as long as the end of a stage."""
+    if LEVELS["info"] >= LEVELS[_set["level"]]:
+        threading.Thread(target=import_module, args=("structlog",), name="structlog", daemon=True).start()
+
+
 def get_logger(**bound: Any) -> "Logger":
     """A logger whose events are short verbs with key-values: `log.info("job.submitted", run=..., stage=...)`."""
     return Logger(bound)
 
 
 class Logger:
-    """Says what is at or above the level.
-
-    structlog imports rich, which takes 0.2 s: as long as all else that the end of a stage in a container does. So it is there for
-    terminals alone, and lines of JSON are written without it, in the same form.
-    """
+    """Passes on to structlog what is at or above the level; structlog takes 0.1 s or more to import, which a silent process saves."""
 
     def __init__(self, bound: Mapping[str, Any]) -> None:
         self._bound = bound
@@ -60,9 +62,6 @@ class Logger:
     def _say(self, level: str, event: str, values: dict[str, Any]) -> None:
         if LEVELS[level] < LEVELS[_set["level"]]:
             return
-        if (not sys.stderr.isatty()) if _set["json"] is None else _set["json"]:
-            _write({**self._bound, **values, "event": event, "level": level})
-            return
         import structlog
 
         if not _set["made"]:
@@ -70,21 +69,17 @@ class Logger:
         getattr(structlog.get_logger(**self._bound), level)(event, **values)
 
 
-def _write(said: dict[str, Any]) -> None:
-    """One line of JSON, in one write, whatever the values are."""
-    stamp = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    sys.stderr.write(jsons.dumps({**said, "timestamp": stamp}, default=repr) + "\n")
-    sys.stderr.flush()
-
-
 def _configure(structlog: Any) -> None:
     """Sets structlog up as `configure` was told."""
+    as_json = (not sys.stderr.isatty()) if _set["json"] is None else _set["json"]
+    renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.dev.ConsoleRenderer(),
+            structlog.processors.format_exc_info if as_json else (lambda _logger, _name, event: event),
+            renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_set["level"]),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),

@@ -19,7 +19,7 @@ from lading.canonical import finite_or_none
 from lading.codes import Code
 from lading.config.kinds import KINDS
 from lading.errors import LadingError, StoreError, WrongInputError
-from lading.logs import get_logger
+from lading.logs import get_logger, prepare
 from lading.manifest import handoff
 from lading.manifest.model import Artifact, Manifest, Provenance, result_of
 from lading.plan.fingerprint import fingerprint
@@ -180,6 +180,7 @@ class _Attempt:
                 states = States(own, job.id, folder, pod=int(self.pod), pods=topology.pods(job), known=known, stored=self._stored)
                 stack.enter_context(states)
             child.start(command, env=env, cwd=self.work)
+            prepare()
             end = child.wait(self.asked, grace_s=resources.grace_s * GRACE_SHARE, deadline_s=resources.deadline_s)
         self.peak = max(self.peak, end.peak or 0)
         return end, machine.oom_kills() > kills
