@@ -79,6 +79,9 @@ def test_what_a_command_leaves_outside_of_its_output_is_told(told: subprocess.Co
         warnings = json.loads(call("show", "last", stage, "--json").stdout)["manifest"]["warnings"]
         assert [warning.split("; results")[0] for warning in warnings] == [f"the command {one}".split("; results")[0] for one in said]
     assert call("verify", "last", "--deep").returncode == 0
+    told_in_the_end = [line.partition(": lading show")[0] for line in told.stdout.splitlines() if line.startswith("!")]
+    assert {f"!      {stage} has a warning" for stage in ("strays", "beside", "vandal")} <= {*told_in_the_end}
+    assert not any("silent" in line for line in told_in_the_end)
 
 
 def test_the_attempts_of_a_stage_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,10 +29,19 @@ def summary(record: dict[str, Any], *, store: Store, command: str = "", page: st
         ("again", command if record.get("state") in {"failed", "gate_failed", "cancelled"} else ""),
     ]
     tail = [f"{paint(head.ljust(6), 'dim')} {text}" for head, text in told if text]
+    tail = [*warned(record), *tail]
     if record.get("state") == "gate_failed":
         names_ = [name for name, stage in record["stages"].items() if stage.get("state") == "gate_failed"]
         tail.insert(0, f"{paint('gates ', 'dim')} " + "; ".join(f"lading show {run} {name}" for name in names_))
     return "\n".join([*lines, *([""] if tail else []), *tail])
+
+
+def warned(record: dict[str, Any]) -> list[str]:
+    """A line for each stage that was made now and has something to say beside its result."""
+    many = {name: stage["warnings"] for name, stage in record["stages"].items() if stage.get("warnings") and stage.get("state") != "hit"}
+    mark, run = paint("!", "yellow"), record["run"]
+    said = {name: f"{count} warnings" if count > 1 else "a warning" for name, count in many.items()}
+    return [f"{mark}      {clean(name)} has {what}: lading show {run} {clean(name)}" for name, what in said.items()]
 
 
 def stages(record: dict[str, Any]) -> str:

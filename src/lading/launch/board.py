@@ -89,6 +89,7 @@ def ended_well(entry: Entry, manifest: Manifest, n: int, run: str) -> StageRecor
         gates=tuple(GateRecord.of(one) for one in judged),
         run=manifest.provenance.run,
         tries=sum(1 for number in entry.counted if number != manifest.attempt),
+        warnings=len(manifest.warnings),
     )
 
 

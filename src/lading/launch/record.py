@@ -60,6 +60,8 @@ class StageRecord(Frozen):
     do: str = ""
     tries: int = 0
     """Attempts that this run saw fail."""
+    warnings: int = 0
+    """How many its manifest holds."""
     percent: float | None = None
     eta_s: float | None = None
     metrics: dict[str, float | None] = Field(default_factory=dict)
