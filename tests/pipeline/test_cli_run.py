@@ -67,6 +67,8 @@ def test_a_run_and_what_looks_at_it(folder: Path) -> None:
     assert "✓ succeeded" in first.stdout
     page = next(line.split()[-1] for line in first.stdout.splitlines() if line.startswith("page"))
     assert "tiny" in Path(page).read_text()
+    assert call("report", "latest", "--to", "here/page.html").stdout == f"{folder / 'here' / 'page.html'}\n"
+    assert "tiny" in Path("here/page.html").read_text()
 
     record = json.loads(call("status", "last", "--json").stdout)
     assert {name: stage["state"] for name, stage in record["stages"].items()} == {"count": "succeeded", "after": "succeeded"}

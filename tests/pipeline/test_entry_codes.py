@@ -261,6 +261,7 @@ def test_needs_with_the_same_file_name_are_kept_apart(tmp_path: Path) -> None:
         ("os.symlink('/etc/passwd', out + '/link')", "it is a link"),
         ("os.mkfifo(out + '/pipe')", "no regular file"),
         ("open(out + '/na:me', 'w')", "not a plain relative path"),
+        ("open(out + '/' + 200 * 'n', 'w')", "200 characters, and 128 are the most"),
         ("open(out + '/a', 'w'), open(out + '/A', 'w')", "the same file"),
     ],
 )

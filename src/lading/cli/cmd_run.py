@@ -63,6 +63,8 @@ def command(
     else:
         if show.began:
             say()
+        if "://" in shown.partition(" ")[0]:
+            shown += f"\n       lading report {record['run']} --to page.html brings it here"
         say(summary(record, store=place, command=again(), page=shown))
     if code := ENDS.get(str(record.get("state")), Exit.STAGE_FAILED):
         raise typer.Exit(int(code))

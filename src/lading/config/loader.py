@@ -196,7 +196,7 @@ def _stage(name: str, body: dict[str, Any], kinds: dict[str, str], defaults: dic
     merged = Resources.model_validate({**defaults, **own, "env": {**(defaults.get("env") or {}), **(own.get("env") or {})}})
     if not kind.distributed:
         _one_process(name, kind.name, merged, own, problems)
-    if settings is None:
+    if settings is None or not _fits(name):
         return None
     values = {"name": name, "kind": kind.name, "needs": needs, "settings": settings, "gates": gates, "resources": merged}
     try:

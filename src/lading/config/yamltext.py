@@ -61,7 +61,8 @@ def parse(text: str, source: str) -> Marked:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark else ""
-        raise ConfigError([f"{source}{line}: this is not YAML: {error.problem or error.context}"]) from error
+        told = "a tab can't indent; use spaces" if mark and text[mark.index : mark.index + 1] == "\t" else error.problem or error.context
+        raise ConfigError([f"{source}{line}: this is not YAML: {told}"]) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ConfigError([f"{source}: this is not YAML: {str(error).splitlines()[0]}"]) from error
     build = _Build(source)

@@ -128,7 +128,7 @@ def find_run(store: Store, text: str) -> str:
     ids = run_ids(store)
     if not ids:
         raise NotFoundError(f"no runs in {store.uri}", do="lading run FILE starts one; --store says where to look")
-    if text == "last":
+    if text in {"last", "latest"}:
         return ids[-1]
     fitting = [run for run in ids if run == text] or [run for run in ids if text and run.startswith(text)]
     if len(fitting) == 1:

@@ -13,7 +13,9 @@ MAX_BYTES = 8 << 20
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
-SEGMENT_PATTERN = r"[A-Za-z0-9_][A-Za-z0-9._+ -]{0,127}"
+MAX_PATH, MAX_SEGMENT = 512, 128
+"""Characters of a plain path, and of one part of it."""
+SEGMENT_PATTERN = rf"[A-Za-z0-9_][A-Za-z0-9._+ -]{{0,{MAX_SEGMENT - 1}}}"
 """One part of a plain path."""
 _SEGMENT = re.compile(rf"{SEGMENT_PATTERN}\Z")
 
@@ -24,7 +26,11 @@ def plain_path(path: str) -> str:
     Raises:
         ValueError: it is absolute, climbs (`..`), is empty, too long, or uses names that escape somewhere.
     """
-    if len(path) > 512 or not all(_SEGMENT.match(part) and not part.endswith((" ", ".")) for part in path.split("/")):
+    longest = max(map(len, path.split("/")))
+    if len(path) > MAX_PATH or longest > MAX_SEGMENT:
+        size, most = (len(path), MAX_PATH) if len(path) > MAX_PATH else (longest, MAX_SEGMENT)
+        raise ValueError(f"{path[:40]!r}... is no path that every system takes: {size} characters, and {most} are the most")
+    if not all(_SEGMENT.match(part) and not part.endswith((" ", ".")) for part in path.split("/")):
         raise ValueError(f"{path[:80]!r} is not a plain relative path (letters, digits, '._+- ', '/' between; no '..')")
     return path
 
