@@ -28,16 +28,22 @@ def command(
         say("nothing differs")
     for head, changes in (("setting", found.settings), ("measurement", found.measurements)):
         if changes:
-            rows = [(one.stage, clean(one.what), f"{_value(one.before)} → {_value(one.after)}{_moved(one)}") for one in changes]
+            rows = [
+                (one.stage, clean(one.what), f"{_value(one.before, one.texts[0])} → {_value(one.after, one.texts[1])}{_moved(one)}")
+                for one in changes
+            ]
             say("\n" + table(("stage", head, "before → after"), rows))
+    for run, only in ((found.a, found.gone), (found.b, found.new)):
+        if only:
+            say(f"\nonly in {run}: {', '.join(only)}")
     if found.keys:
         say(f"\nmade under another key: {', '.join(one.stage for one in found.keys)}")
 
 
-def _value(value: Any) -> str:
+def _value(value: Any, text: str) -> str:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return number(value)
-    return "none" if value is None else clean(str(value))[:40]
+    return clean(text)
 
 
 def _moved(change: Any) -> str:

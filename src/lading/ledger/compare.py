@@ -10,6 +10,9 @@ from lading.ledger.manifests import Manifests
 from lading.ledger.runs import measurements
 from lading.store.base import Store
 
+ROOM, LEAD = 40, 12
+"""Characters of a value that are shown, and of those that two values share before they part."""
+
 
 @dataclass(frozen=True, slots=True)
 class Changed:
@@ -20,6 +23,14 @@ class Changed:
     """A field's path, or a measurement's name."""
     before: Any
     after: Any
+
+    @property
+    def texts(self) -> tuple[str, str]:
+        """Both as short texts in which they differ: of long ones that begin alike, from a little before where they part."""
+        a, b = ("none" if value is None else str(value) for value in (self.before, self.after))
+        alike = next((i for i, (one, other) in enumerate(zip(a, b, strict=False)) if one != other), min(len(a), len(b)))
+        start = max(0, alike - LEAD) if max(len(a), len(b)) > ROOM else 0
+        return _cut(a, start), _cut(b, start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +43,15 @@ class Comparison:
     keys: tuple[Changed, ...]
     """Stages whose key is another: what was made again."""
     measurements: tuple[Changed, ...]
+    gone: tuple[str, ...] = ()
+    """Stages that only run a has: nothing else is said of them."""
+    new: tuple[str, ...] = ()
+    """Stages that only run b has."""
 
     @property
     def same(self) -> bool:
         """Whether nothing differs."""
-        return not (self.settings or self.keys or self.measurements)
+        return not (self.settings or self.keys or self.measurements or self.gone or self.new)
 
     def to_data(self) -> dict[str, Any]:
         """As JSON data."""
@@ -63,7 +78,7 @@ def compare_records(
 ) -> Comparison:
     """The same of documents that were read already; pure."""
     keys_a, keys_b = _keys(a), _keys(b)
-    stages = list(dict.fromkeys([*keys_a, *keys_b]))
+    stages = [stage for stage in keys_a if stage in keys_b]
     return Comparison(
         a=str(a.get("run", "")),
         b=str(b.get("run", "")),
@@ -72,7 +87,15 @@ def compare_records(
             Changed(stage, "key", keys_a.get(stage), keys_b.get(stage)) for stage in stages if keys_a.get(stage) != keys_b.get(stage)
         ),
         measurements=tuple(change for stage in stages for change in _differences(stage, numbers[0].get(stage), numbers[1].get(stage))),
+        gone=tuple(stage for stage in keys_a if stage not in keys_b),
+        new=tuple(stage for stage in keys_b if stage not in keys_a),
     )
+
+
+def _cut(text: str, start: int) -> str:
+    """A piece of a text, with dots where something is left out."""
+    piece = ("…" if start else "") + text[start:]
+    return piece if len(piece) <= ROOM else piece[: ROOM - 1] + "…"
 
 
 def flatten(value: Any, path: str = "") -> dict[str, Any]:

@@ -103,7 +103,8 @@ def _line(stage: Mapping[str, Any], state: str) -> str:
 
 def _failure(store: Store, stage: Mapping[str, Any]) -> dict[str, str]:
     verdict = verdict_of(store, stage) or {}
-    return {name: str(verdict.get(name) or stage.get(name) or "") for name in ("message", "where", "traceback", "do")}
+    told = {name: str(verdict.get(name) or stage.get(name) or "") for name in ("message", "where", "traceback", "do")}
+    return told | {"do": "" if "RUN STAGE" in told["do"] else told["do"]}  # the page names the very commands
 
 
 def _measured(manifest: Manifest | None, judged: list[Mapping[str, Any]]) -> list[dict[str, Any]]:

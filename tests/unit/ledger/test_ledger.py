@@ -7,7 +7,7 @@ import pytest
 
 from lading.errors import DamagedInputError, NotFoundError
 from lading.ledger.artifacts import fetch
-from lading.ledger.compare import Changed, compare
+from lading.ledger.compare import Changed, compare, compare_records
 from lading.ledger.documents import record_of
 from lading.ledger.manifests import manifest_of
 from lading.ledger.runs import find_run, run_frame, run_ids, runs, to_frame
@@ -103,3 +103,27 @@ def test_artifacts_are_fetched_and_checked(store: DirectoryStore, tmp_path: Path
     assert not list(tmp_path.glob("*bad*")) + list(tmp_path.glob(".*bad*"))
     with pytest.raises(NotFoundError, match=r"made no artifact 'model\.bim'"):
         fetch(store, manifest, "model.bim", tmp_path)
+
+
+def test_a_stage_that_one_run_has_alone_is_named_and_no_more(store: DirectoryStore) -> None:
+    """Not each of its settings as a change to none."""
+    first, second = record_of(store, FIRST), record_of(store, SECOND)
+    second["stages"]["later"] = second["stages"].pop("bundle")
+    found = compare_records(first, second, settings=({"bundle": {"a": 1}}, {"later": {"a": 1}}), numbers=({"bundle": {"b": 1.0}}, {}))
+
+    assert (found.gone, found.new) == (("bundle",), ("later",))
+    assert not {"bundle", "later"} & {one.stage for one in (*found.settings, *found.keys, *found.measurements)}
+    assert not compare_records({"stages": {}}, {"stages": {"x": {}}}, settings=({}, {}), numbers=({}, {})).same
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "texts"),
+    [
+        (15, None, ("15", "none")),
+        ("x" * 100 + "one", "x" * 100 + "two", ("…" + "x" * 12 + "one", "…" + "x" * 12 + "two")),
+        ("a" * 100, "b", ("a" * 39 + "…", "b")),
+    ],
+)
+def test_long_values_are_shown_where_they_differ(before: object, after: object, texts: tuple[str, str]) -> None:
+    """Two commands that begin alike are not shown as the same."""
+    assert Changed("s", "w", before, after).texts == texts

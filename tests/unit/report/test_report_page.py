@@ -114,10 +114,16 @@ def test_a_failed_stage_shows_its_cause(store: DirectoryStore) -> None:
     record = make_run(store, "20261125T130000Z-eeee", accuracy=0.5, state="failed")
     stage = record["stages"]["train"] | {"state": "failed", "attempt": 7}
     record["stages"]["train"] = stage
-    verdict = {"message": "ValueError: no such class", "where": "model.py:12 in forward", "traceback": "Traceback ...", "do": ""}
+    verdict = {
+        "message": "ValueError: no such class",
+        "where": "model.py:12 in forward",
+        "traceback": "Traceback ...",
+        "do": "lading logs RUN STAGE",
+    }
     store.write(names.AttemptId("train", stage["key"], 7).verdict, json.dumps(verdict).encode())
 
     page = render(store, record["run"], record=record)
     assert "ValueError: no such class" in page
     assert "model.py:12 in forward" in page
     assert f"lading debug {record['run']} train" in page
+    assert "RUN STAGE" not in page
