@@ -2,7 +2,8 @@
 SHELL := /bin/bash
 PYTHON ?= python3.11
 PY := .venv/bin/python
-PIP := .venv/bin/pip install --quiet --disable-pip-version-check --prefer-binary
+# Modules are compiled when they are first imported: most never are.
+PIP := .venv/bin/pip install --quiet --disable-pip-version-check --prefer-binary --no-compile
 # An index of CPU builds of torch, where plain torch would bring gigabytes of CUDA: make demo TORCH_INDEX=https://...
 TORCH_INDEX ?=
 CUDA_INDEX ?=
