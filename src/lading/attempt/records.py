@@ -19,7 +19,7 @@ class Holder(Frozen):
     pid_started: str = ""
     """The process's start time as its own system counts it: a pid alone may be another's by now."""
     cluster: str = ""
-    """The uid of the kube-system namespace, for `kubernetes`."""
+    """For `kubernetes`: what all who talk to that namespace of that cluster call it."""
     namespace: str = ""
     job: str = ""
     platform: str = ""

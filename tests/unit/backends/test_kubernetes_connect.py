@@ -18,10 +18,12 @@ class Api:
 
     def __init__(self, folder: Path) -> None:
         self.answers: list[tuple[int, str]] = []
-        answers = self.answers
+        self.asked: list[str] = []
+        answers, asked = self.answers, self.asked
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                asked.append(self.path)
                 status, message = answers.pop(0)
                 body = json.dumps({"kind": "Status", "message": message, "metadata": {"uid": "u"}, "items": []}).encode()
                 self.send_response(status)
@@ -115,4 +117,6 @@ def test_the_clusters_name_outlives_an_outage(api: Api) -> None:
     with pytest.raises(ClusterError):
         _ = connection.cluster_id
     assert connection.cluster_id == "u"
+    # What a launcher's Role allows in its own namespace, so that a laptop and a pod find the same.
+    assert set(api.asked) == {"/api/v1/namespaces/ml/configmaps/kube-root-ca.crt"}
     assert Connection().cluster_id.startswith("http://127.0.0.1:")

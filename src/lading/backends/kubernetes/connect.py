@@ -10,6 +10,7 @@ from lading.errors import ClusterError, LadingError, UserError
 T = TypeVar("T")
 Object = dict[str, Any]
 SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+ROOT_CA = "kube-root-ca.crt"
 TIMEOUT_S = (10, 60)
 """To connect, and for an answer."""
 
@@ -82,9 +83,14 @@ class Connection:
 
     @cached_property
     def cluster_id(self) -> str:
-        """The same for all who talk to this cluster: the uid of kube-system, or, where that may not be read, the address."""
+        """The same for all who talk to this namespace, by whatever address and with whatever rights.
+
+        It is the uid of the ConfigMap that Kubernetes puts into every namespace: a launcher in the cluster, which knows the server by
+        another address and may read no Namespace, finds the same as a laptop, so that each can look after what the other started.
+        """
         try:
-            return str(self.call(self.core.read_namespace, "kube-system", verb="get namespaces").metadata.uid)
+            found = self.call(self.core.read_namespaced_config_map, ROOT_CA, self.namespace, verb="get configmaps")
+            return str(found.metadata.uid)
         except (DeniedError, GoneError):  # never for an outage: a name that changes would disown what runs
             return str(self._api.configuration.host)
 
