@@ -18,6 +18,8 @@ from lading.names import AttemptId
 from lading.store.base import Store
 
 DEFAULT_S = 5.0
+FIRST_S = 1.0
+"""From the first beat to the second; each pause is so much longer than the one before, up to the usual one."""
 LONGEST_S = 10.0
 """Observers call a heart that does not beat for 60 s dead."""
 log = get_logger()
@@ -161,5 +163,5 @@ class Heart:
     def _run(self) -> None:
         while not self._ending:
             self.beat()
-            self._wake.wait(self._every_s)
+            self._wake.wait(min(self._every_s, self._beat * FIRST_S))  # sooner at first: a short stage is seen moving, too
             self._wake.clear()

@@ -52,12 +52,13 @@ class Bars:
 
     def __init__(self, stream: TextIO) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
         self._console = Console(file=stream, highlight=False)
         self._progress = Progress(
             TextColumn("[blue]▸[/] {task.description}"),
             BarColumn(bar_width=24, complete_style="cyan", finished_style="green", pulse_style="blue"),
+            TimeElapsedColumn(),
             TextColumn("{task.fields[percent]:>5}  {task.fields[note]}"),
             console=self._console,
             transient=True,

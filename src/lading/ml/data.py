@@ -53,11 +53,14 @@ def read_arrays(path: Path) -> dict[str, Array]:
     Raises:
         WrongInputError: it is not there, no npz, or holds objects.
     """
+    help_ = "write it with numpy.savez"
+    if path.is_file() and not zipfile.is_zipfile(path):  # or numpy takes it for a pickle, and advises to trust it
+        raise WrongInputError(f"{path.name} is no npz: a zip of arrays", do=help_)
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise WrongInputError(f"{path.name} can't be read as an npz of plain arrays: {error}", do="write it with numpy.savez") from error
+        raise WrongInputError(f"{path.name} can't be read as an npz of plain arrays: {error}", do=help_) from error
 
 
 def read_facts(folder: Path) -> DataFacts:

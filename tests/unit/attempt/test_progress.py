@@ -45,6 +45,16 @@ def test_it_beats_by_itself() -> None:
     assert not [t for t in threading.enumerate() if t.name.startswith("heart")]
 
 
+def test_it_is_seen_soon() -> None:
+    """The second beat comes after a second, not after the usual pause: a stage of a few seconds shows how far it is."""
+    store = MemoryStore()
+    with heart(store, [], every_s=10.0):
+        began = time.monotonic()
+        while (said := read_progress(store, HERE, "0")) is None or said.beat < 2:
+            assert time.monotonic() - began < 5
+            time.sleep(0.02)
+
+
 def test_its_own_verdict_a_higher_claim_or_a_manifest_stop_it_once() -> None:
     """Each of the three is noticed at the next beat, and told once."""
     for change, word in (

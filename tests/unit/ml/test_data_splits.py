@@ -87,6 +87,9 @@ def test_objects_in_an_npz_are_refused(tmp_path: Path) -> None:
 
     with pytest.raises(WrongInputError, match="plain arrays"):
         read_arrays(tmp_path / "bad.npz")
+    (tmp_path / "no.npz").write_bytes(b"\x80\x04K\x01.")
+    with pytest.raises(WrongInputError, match=r"^no\.npz is no npz: a zip of arrays"):
+        read_arrays(tmp_path / "no.npz")
 
 
 def test_a_users_npz_becomes_splits(tmp_path: Path) -> None:
