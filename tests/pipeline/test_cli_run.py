@@ -78,6 +78,9 @@ def test_a_run_and_what_looks_at_it(folder: Path) -> None:
     assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "after printed nothing\n")
     assert call("pull", "last", "after", "y", "got.txt").returncode == 0  # the library's short name
     assert Path("got.txt").read_text() == "abc\n"
+    assert call("pull", "last", "after", "y", "-").stdout == "abc\n"
+    assert "takes one" in call("pull", "last", "count", "all", "-").stderr
+    assert not Path("-").exists()
     assert call("verify", "last", "--deep").returncode == 0
     debugged = call("debug", "last", "after", "--work", "work")
     assert debugged.returncode == 0, debugged.stderr
