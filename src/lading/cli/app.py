@@ -129,6 +129,8 @@ class LazyGroup(typer.core.TyperGroup):
             raise _usage(error) from None
         except KeyboardInterrupt:
             raise CancelledError("stopped by Ctrl-C") from None
+        except BrokenPipeError:  # before typer makes it 1, which is a stage that failed
+            raise SystemExit(int(Exit.PIPE_CLOSED)) from None
 
 
 def _single(name: str, verb: Verb, function: Any) -> typer.Typer:
