@@ -17,7 +17,6 @@ from lading.store.base import Store
 
 MADE = {"hit", "succeeded", "gate_failed"}
 """States of stages that have a result."""
-ENDED = {"succeeded", "failed", "gate_failed", "cancelled"}
 LOOK_BACK = 50
 """How many older runs are looked at for the one before this of the same pipeline."""
 
@@ -42,7 +41,7 @@ def gather(store: Store, run: str, *, record: Mapping[str, Any] | None = None) -
     needs = {stage["name"]: stage["needs"] for stage in stages}
     return {
         "record": shown,
-        "live": str(shown.get("state") or "running") not in ENDED,
+        "live": str(shown.get("state") or "running") == "running",
         "written": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
         "store": store.uri,
         "stages": stages,

@@ -82,6 +82,9 @@ def test_a_run_that_goes_on_reloads(store: DirectoryStore) -> None:
 
     assert 'http-equiv="refresh"' in render(store, SECOND, record=live)
     assert 'http-equiv="refresh"' not in render(store, SECOND)
+    left = render(store, SECOND, record=live | {"state": "interrupted", "reason": "its launcher is gone"})
+    assert 'http-equiv="refresh"' not in left
+    assert "its launcher is gone" in left
 
 
 def test_hostile_text_is_text(store: DirectoryStore) -> None:
