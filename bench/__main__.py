@@ -57,8 +57,8 @@ def _table(rows: list[tuple[str, Row]]) -> Table:
     for name, row in rows:
         unit = "x" if row.against else row.unit
         figures = [f"{figure:.3g} {unit}" if figure is not None else "-" for figure in (row.best, row.median)]
-        verdict = {True: "[green]met[/]", False: "[red]missed[/]", None: f"left out: {row.left_out}"}[row.met]
-        table.add_row(name, row.what, row.against or "-", *figures, f"{row.bound:g} {unit}", verdict)
+        verdict = {True: "[green]met[/]", False: "[red]missed[/]", None: f"left out: {row.left_out}" if row.left_out else ""}[row.met]
+        table.add_row(name, row.what, row.against or "-", *figures, "-" if row.bound is None else f"{row.bound:g} {unit}", verdict)
     return table
 
 

@@ -33,8 +33,9 @@ def run() -> list[Row]:
                 dvc.append(_dvc(where / f"dvc-{number}"))
                 metaflow.append(_metaflow(where / f"metaflow-{number}"))
     rows = [Row(what, BOUND_S, tuple(ours)), Row(f"{STAGES} stages, all hits", 0.35, tuple(hits))]
-    for name, times in (("Metaflow", metaflow), ("DVC", dvc)):
-        rows.append(Row(what, 1.0, tuple(ours), f"{name}, a step", tuple(times), left_out=no_peers))
+    rows.append(Row(what, 1.0, tuple(ours), "Metaflow, a step", tuple(metaflow), left_out=no_peers))
+    # DVC runs the command as a child of its own process, with no record of it that would outlive a crash: no bound, a figure to know.
+    rows.append(Row(what, None, tuple(ours), "DVC, a step", tuple(dvc), left_out=no_peers))
     return rows
 
 

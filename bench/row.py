@@ -16,7 +16,8 @@ class Row:
     """
 
     what: str
-    bound: float
+    bound: float | None
+    """None: the figure is shown, and nothing is promised."""
     ours: tuple[float, ...] = ()
     against: str = ""
     theirs: tuple[float, ...] = ()
@@ -35,7 +36,7 @@ class Row:
 
     @property
     def met(self) -> bool | None:
-        return None if self.best is None else self.best <= self.bound
+        return None if self.best is None or self.bound is None else self.best <= self.bound
 
     def _figure(self, of: Callable[..., float]) -> float | None:
         if not self.ours or (self.against and not self.theirs):

@@ -18,7 +18,7 @@ from lading.ml.models import build
 from lading.ml.schedule import optimizer
 from lading.ml.training import Task, fit
 
-BATCH, SAMPLES, ROUNDS, WARM = 64, 1024, 9, 4
+BATCH, SAMPLES, ROUNDS, WARM = 64, 1024, 25, 4
 
 
 def run() -> list[Row]:
