@@ -12,7 +12,7 @@ import yaml
 
 from lading.backends.kubernetes import launcher as plain
 from lading.backends.kubernetes import render
-from lading.config.cluster import Cluster
+from lading.config.cluster import Cluster, Images
 from lading.config.loader import load
 from support.helm import BASE, CASES, CHART, TINY, launcher, needs_helm, one, pods, sh, template
 
@@ -36,6 +36,11 @@ def full() -> list[Object]:
 def name_of(values: Object, *more: str, release: str = "digits-1") -> str:
     """The launcher Job's name."""
     return str(launcher(template(values, *more, release=release))["metadata"]["name"])
+
+
+def overrides(command: list[str]) -> list[str]:
+    """What a command is told by --set."""
+    return [word for before, word in pairwise(command) if before == "--set"]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -94,8 +99,7 @@ def test_the_overrides_load_over_the_pipeline(tmp_path: Path) -> None:
     file = tmp_path / "pipeline.yaml"
     file.write_text(yaml.safe_load(FULL.read_text())["pipeline"])
     command = launcher(full())["spec"]["template"]["spec"]["containers"][0]["command"]
-    overrides = [word for before, word in pairwise(command) if before == "--set"]
-    found = Cluster.model_validate(load(file, overrides=overrides).kubernetes)
+    found = Cluster.model_validate(load(file, overrides=overrides(command)).kubernetes)
 
     assert found.env_from_secrets == ("proxy", "store")
     assert found.images.launch.endswith("d" * 64)
@@ -103,6 +107,28 @@ def test_the_overrides_load_over_the_pipeline(tmp_path: Path) -> None:
     assert found.node_selector == {"topology.kubernetes.io/zone": "a"}
     assert found.pod("train").runtime_class == "nvidia"
     assert (found.ca_bundle, found.image_pull_secrets, found.image_pull_policy) == ("ca", ("registry",), "Always")
+
+
+def test_the_pipelines_own_images_count_where_the_values_name_none(tmp_path: Path) -> None:
+    """What a pipeline names for `lading submit` needs no second word here: its images and pull policy, the launcher's too."""
+    text = TINY + "kubernetes: {image_pull_policy: Always, images: {launch: 'reg/launch:1', train: 'reg/train:1'}}\n"
+    file = tmp_path / "pipeline.yaml"
+    file.write_text(text)
+    container = launcher(template({**BASE, "pipeline": text, "images": {"train": "reg/train:2"}}))["spec"]["template"]["spec"][
+        "containers"
+    ][0]
+    found = Cluster.model_validate(load(file, overrides=overrides(container["command"])).kubernetes)
+
+    assert (container["image"], container["imagePullPolicy"]) == ("reg/launch:1", "Always")
+    assert (found.images.launch, found.images.train, found.images.export) == ("reg/launch:1", "reg/train:2", Images().export)
+    assert found.image_pull_policy == "Always"
+
+
+def test_numbers_in_the_environment_are_written_out() -> None:
+    """A number of many digits is not shown as a power of ten, as Go would."""
+    env = launcher(template({**BASE, "launcher": {"env": {"MANY": 12345678, "HALF": 0.5, "SURE": True}}}))["spec"]["template"]["spec"]
+    found = {each["name"]: each.get("value") for each in env["containers"][0]["env"]}
+    assert (found["MANY"], found["HALF"], found["SURE"]) == ("12345678", "0.5", "true")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -69,6 +69,20 @@ pipeline-{{ .Values.pipeline | sha256sum | trunc 8 }}.yaml
 {{- concat ($own.image_pull_secrets | default list) .Values.images.pullSecrets | uniq | toJson -}}
 {{- end }}
 
+{{/* The images, as JSON: the values', else the pipeline's own, else what `lading render` would name. */}}
+{{- define "lading.images" -}}
+{{- $own := (include "lading.own" . | fromJson).images | default dict -}}
+{{- $images := dict -}}
+{{- range $name := list "launch" "train" "export" -}}
+{{- $_ := set $images $name (get $.Values.images $name | default (get $own $name) | default (printf "lading-%s:latest" $name)) -}}
+{{- end -}}
+{{- $images | toJson -}}
+{{- end }}
+
+{{- define "lading.pullPolicy" -}}
+{{- .Values.images.pullPolicy | default (include "lading.own" . | fromJson).image_pull_policy | default "IfNotPresent" -}}
+{{- end }}
+
 {{- define "lading.caBundle" -}}
 {{- .Values.store.caBundle | default (include "lading.own" . | fromJson).ca_bundle | default "" -}}
 {{- end }}
@@ -81,12 +95,12 @@ pipeline-{{ .Values.pipeline | sha256sum | trunc 8 }}.yaml
 {{- with include "lading.caBundle" . -}}
 {{- $_ := set $map "ca_bundle" . -}}
 {{- end -}}
-{{- $_ := set $map "image_pull_policy" .Values.images.pullPolicy -}}
+{{- $_ := set $map "image_pull_policy" (include "lading.pullPolicy" .) -}}
 {{- $_ := set $map "namespace" .Release.Namespace -}}
 {{- $_ := set $map "service" (include "lading.serviceName" .) -}}
 {{- /* the launcher sees the store as the stages do */ -}}
 {{- $_ := set $map "store" nil -}}
-{{- $_ := set $map "images" (pick .Values.images "launch" "train" "export") -}}
+{{- $_ := set $map "images" (include "lading.images" . | fromJson) -}}
 {{- $list := list -}}
 {{- range $field := keys $map | sortAlpha -}}
 {{- $list = append $list (printf "kubernetes.%s=%s" $field (get $map $field | toJson)) -}}
@@ -149,8 +163,8 @@ tolerations:
 {{- end }}
 containers:
   - name: {{ .name }}
-    image: {{ $values.images.launch | quote }}
-    imagePullPolicy: {{ $values.images.pullPolicy }}
+    image: {{ (include "lading.images" $root | fromJson).launch | quote }}
+    imagePullPolicy: {{ include "lading.pullPolicy" $root }}
     command: {{ .command }}
     env:
       - {name: HOME, value: /scratch}
@@ -168,7 +182,7 @@ containers:
       {{- end }}
       {{- range $name, $value := merge (deepCopy $values.launcher.env) $env }}
       - name: {{ $name }}
-        value: {{ $value | quote }}
+        value: {{ kindIs "float64" $value | ternary ($value | toJson) $value | quote }}
       {{- end }}
     {{- with include "lading.secrets" $root | fromJsonArray }}
     envFrom:
