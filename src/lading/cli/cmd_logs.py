@@ -30,16 +30,18 @@ def command(
     """Print what a stage printed; with -f as it goes on."""
     place = store_for(store)
     found = find_run(place, run)
-    reader, told = Reader(place), None
+    reader, last = Reader(place), None
     while True:
         record = view(place, found)
         one = find_stage(record, stage)
         identity = _attempt(place, one, attempt)
         over = one.get("state") in ENDED or record["state"] in ENDS
-        if identity and identity.number != told:
-            told = identity.number
-            _tell(stage, told, asked=attempt)
-        printed = reader.more(identity.log(pod)) if identity else False
+        printed = False
+        for each in since(last, identity):
+            if each != last:
+                _tell(stage, each.number, asked=attempt)
+            printed = reader.more(each.log(pod))
+        last = identity or last
         if not follow or over:
             break
         if not printed:
@@ -56,6 +58,16 @@ def _tell(stage: str, number: int, *, asked: int | None) -> None:
         complete = f"--- {stage}, attempt {number}; --attempt {number - 1} shows the one before"
         sys.stderr.write(paint(complete, "dim") + "\n")
         sys.stderr.flush()
+
+
+def since(last: names.AttemptId | None, now: names.AttemptId | None) -> list[names.AttemptId]:
+    """What to read at a look: the attempt that goes on, and before it what was not seen of those since the last look. How an attempt
+    ended is the last that it printed, and the next one begins at once."""
+    if now is None or last is None or last == now:
+        return [now] if now else []
+    if (last.kind, last.key) != (now.kind, now.key):
+        return [last, now]
+    return [names.AttemptId(now.kind, now.key, number) for number in range(last.number, now.number + 1)]
 
 
 def _attempt(store: Store, stage: dict[str, Any], asked: int | None) -> names.AttemptId | None:
