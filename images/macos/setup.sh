@@ -64,6 +64,7 @@ AWS_REGION=us-east-1
 ENV
   )
   say "write the runner's key into $home/environment, then run this again"
+  exit 0
 fi
 
 cat >"$home/run.sh" <<RUN
