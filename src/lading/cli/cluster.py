@@ -48,7 +48,7 @@ def stage_example(pipeline: Pipeline, stage: str, store: str | None) -> Object:
         key=ZEROS,
         attempt=1,
         nonce=ZEROS[:32],
-        store=store_uri(pipeline, store, os.environ),
+        store=cluster.store or store_uri(pipeline, store, os.environ),
         settings=one.settings.to_data(),
         inputs=inputs,
         fingerprint=ZEROS,
@@ -87,14 +87,15 @@ def launcher_of(pipeline: Pipeline, run: str) -> str | None:
     """The name of the Job that launches a run, where one is there."""
     cluster = Cluster.model_validate(pipeline.kubernetes)
     connection = Connection(cluster.context, cluster.namespace)
-    selector = f"{words.RUN}={run},{words.COMPONENT}=launcher"
+    selector = f"{words.RUN}={words.value(run)},{words.COMPONENT}=launcher"
     found = connection.call(connection.batch.list_namespaced_job, connection.namespace, verb="list jobs", label_selector=selector)
     return next((str(job.metadata.name) for job in found.items), None)
 
 
 def run_of(objects: list[Object]) -> str:
     """The id of the run that the objects start."""
-    return str(objects[-1]["metadata"]["labels"]["lading/run"])
+    command: list[str] = objects[-1]["spec"]["template"]["spec"]["containers"][0]["command"]
+    return command[command.index("--run") + 1]
 
 
 def _pods_store(pipeline: Pipeline, store: str | None, cluster: Cluster) -> str:

@@ -1,6 +1,7 @@
 """Rendered Jobs: what every pod must have, what comes from settings, and what never does."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -257,6 +258,27 @@ def test_a_launchers_name_follows_from_what_it_runs() -> None:
     assert name != launched(images={"launch": "other:1"})["Job"]["metadata"]["name"]
     assert name != launched("r2")["Job"]["metadata"]["name"]
     assert len(launched("R" * 60)["Job"]["metadata"]["name"]) <= 63
+
+
+@pytest.mark.parametrize("store", ["s3://b/p", "/store/models"])
+def test_a_launcher_mounts_what_its_store_lies_in(store: str) -> None:
+    """A store in a volume is mounted into the launcher's pod as into those of the stages; beside an S3 store, data is not."""
+    cluster = Cluster.model_validate({"volumes": {"s": {"claim": "models", "path": "/store", "read_only": False}}})
+    made = launcher.launcher_job(cluster, name="n", run="r1", pipeline="p", store=store, namespace="ml", account="a")
+    claims = [each["persistentVolumeClaim"]["claimName"] for each in pod(made)["volumes"] if "persistentVolumeClaim" in each]
+    mounts = [(each["mountPath"], each["readOnly"]) for each in container(made)["volumeMounts"] if each["name"] == "data-s"]
+    assert (claims, mounts) == (([], []) if "://" in store else (["models"], [("/store", False)]))
+
+
+@pytest.mark.parametrize("run", ["r" * 64, "r" * 99 + "x", "ends-", "a._"])
+def test_what_is_no_labels_value_becomes_one(run: str) -> None:
+    """A run's id or a name that Kubernetes takes for no label still gives objects that it takes, and two give two."""
+    for made in (rendered(job(run=run)), *launched(run).values()):
+        found = made["metadata"]["labels"]
+        if words.RUN in found:
+            assert re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", found[words.RUN]), found
+    assert words.value(run) != words.value(run + "2")
+    assert words.value("20260101T000000Z-0abc") == "20260101T000000Z-0abc"
 
 
 def test_two_long_run_ids_give_two_launchers() -> None:

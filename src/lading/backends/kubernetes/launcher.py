@@ -73,12 +73,13 @@ def launcher_name(run: str, text: str, image: str) -> str:
 
 def labels(run: str, pipeline: str) -> dict[str, str]:
     """Of everything that belongs to one run's launcher."""
-    return {**SHARED, words.PART_OF: pipeline, words.RUN: run}
+    return {**SHARED, words.PART_OF: words.value(pipeline), words.RUN: words.value(run)}
 
 
 def launcher_job(cluster: Cluster, *, name: str, run: str, pipeline: str, store: str, namespace: str, account: str) -> Object:
     """The launcher: small, restarted after a disruption, done after an end of its run."""
     pod = cluster.pod("launcher")
+    mounted = not store.startswith("s3://")  # a folder: it lies in one of the volumes
     env = {ENV_OWNER: name, "HOME": words.SCRATCH, "TMPDIR": words.SCRATCH, "LADING_CACHE": f"{words.SCRATCH}/cache", **pod.env}
     if cluster.ca_bundle:
         env["AWS_CA_BUNDLE"] = f"{words.CA_FOLDER}/ca.crt"
@@ -95,6 +96,7 @@ def launcher_job(cluster: Cluster, *, name: str, run: str, pipeline: str, store:
         "volumeMounts": [
             {"name": "pipeline", "mountPath": PIPELINE_FOLDER, "readOnly": True},
             {"name": "scratch", "mountPath": words.SCRATCH},
+            *(render.data_mounts(pod) if mounted else []),
             *([{"name": "ca", "mountPath": words.CA_FOLDER, "readOnly": True}] if cluster.ca_bundle else []),
         ],
     }
@@ -109,6 +111,7 @@ def launcher_job(cluster: Cluster, *, name: str, run: str, pipeline: str, store:
         "volumes": [
             {"name": "pipeline", "configMap": {"name": name}},
             {"name": "scratch", "emptyDir": {"sizeLimit": "1Gi"}},
+            *(render.data_volumes(pod) if mounted else []),
             *([{"name": "ca", "configMap": {"name": cluster.ca_bundle}}] if cluster.ca_bundle else []),
         ],
     }

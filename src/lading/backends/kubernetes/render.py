@@ -39,8 +39,8 @@ def labels(job: JobSpec) -> dict[str, str]:
         words.MANAGED_BY: words.MANAGER,
         words.NAME: "lading",
         words.COMPONENT: "stage",
-        words.RUN: job.run,
-        words.STAGE: job.stage,
+        words.RUN: words.value(job.run),
+        words.STAGE: words.value(job.stage),
         words.KIND: job.kind,
         words.ATTEMPT: str(job.attempt),
     }
@@ -157,7 +157,7 @@ def _container(job: JobSpec, cluster: Cluster, pod: PodSettings, nodes: int, nam
         {"name": "job", "mountPath": words.JOB_FOLDER, "readOnly": True},
         {"name": "scratch", "mountPath": words.SCRATCH},
         {"name": "shm", "mountPath": "/dev/shm"},  # noqa: S108 - a volume of the pod's own
-        *({"name": f"data-{key}", "mountPath": volume.path, "readOnly": volume.read_only} for key, volume in sorted(pod.volumes.items())),
+        *data_mounts(pod),
         *([{"name": "ca", "mountPath": words.CA_FOLDER, "readOnly": True}] if cluster.ca_bundle else []),
     ]
     return {
@@ -180,12 +180,20 @@ def _volumes(job: JobSpec, cluster: Cluster, pod: PodSettings) -> list[Object]:
         {"name": "job", "downwardAPI": {"items": [described]}},
         {"name": "scratch", "emptyDir": {"sizeLimit": job.resources.scratch}},
         {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": job.resources.shm}},
-        *(
-            {"name": f"data-{key}", "persistentVolumeClaim": {"claimName": volume.claim, "readOnly": volume.read_only}}
-            for key, volume in sorted(pod.volumes.items())
-        ),
+        *data_volumes(pod),
         *([{"name": "ca", "configMap": {"name": cluster.ca_bundle}}] if cluster.ca_bundle else []),
     ]
+
+
+def data_mounts(pod: PodSettings) -> list[Object]:
+    """Where a container sees the claims that the settings name."""
+    return [{"name": f"data-{key}", "mountPath": each.path, "readOnly": each.read_only} for key, each in sorted(pod.volumes.items())]
+
+
+def data_volumes(pod: PodSettings) -> list[Object]:
+    """The claims that the settings name."""
+    claims = {key: {"claimName": each.claim, "readOnly": each.read_only} for key, each in sorted(pod.volumes.items())}
+    return [{"name": f"data-{key}", "persistentVolumeClaim": claim} for key, claim in claims.items()]
 
 
 def service(name: str, namespace: str, owner: Object | None = None) -> Object:

@@ -1,5 +1,8 @@
 """Every label, annotation and fixed name that objects in a cluster carry."""
 
+import hashlib
+import re
+
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "lading"
 NAME = "app.kubernetes.io/name"
@@ -24,3 +27,10 @@ JOB_FOLDER = "/lading"
 SCRATCH = "/scratch"
 CA_FOLDER = "/etc/lading-ca"
 MASTER_PORT = 29500
+
+
+def value(text: str) -> str:
+    """A label's value: as it is where Kubernetes takes it, else cut, and told apart by a hash (a run's id may be longer)."""
+    if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?", text):
+        return text
+    return f"{text[:50].strip('._-')}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
