@@ -14,6 +14,8 @@ from lading.config.cluster import Cluster
 from lading.errors import LadingError
 
 POD_WAIT_S = 120.0
+HOPELESS_S = 15.0
+"""A pod that waits for what waiting does not mend (an image that is not there) is looked at no longer."""
 Object = dict[str, Any]
 
 
@@ -83,7 +85,8 @@ def _pod(connection: Connection, cluster: Cluster, store: str, wait_s: float) ->
         job, pods, events = _wait(connection, name, wait_s)
         note = status.waiting(job, pods, events)[0]
         if not pods or note or not (job.get("status") or {}).get("conditions"):
-            yield Found("must", "pod", False, note or f"no pod ended within {wait_s:.0f} s", f"kubectl describe job {name}")
+            do = f"kubectl -n {namespace} get events --sort-by=.lastTimestamp"  # the Job is taken away again, its events stay for a while
+            yield Found("must", "pod", False, note or f"no pod ended within {wait_s:.0f} s", do)
             return
         yield Found("must", "pod", True, f"image {cluster.images.launch} was pulled and ran")
         log = connection.call(core.read_namespaced_pod_log, pods[0]["metadata"]["name"], namespace, verb="get pods/log")
@@ -111,7 +114,8 @@ def _said(log: str) -> Iterator[Found]:
 
 def _wait(connection: Connection, name: str, wait_s: float) -> tuple[Object, list[Object], list[Object]]:
     """Until the Job has ended, or waits for what does not come."""
-    until = time.monotonic() + wait_s
+    began = time.monotonic()
+    until = began + wait_s
     client = connection.core.api_client
     while True:
         job = client.sanitize_for_serialization(
@@ -125,7 +129,9 @@ def _wait(connection: Connection, name: str, wait_s: float) -> tuple[Object, lis
         )
         pods = client.sanitize_for_serialization(listed)["items"]
         ended = any(one["type"] in {"Complete", "Failed"} for one in (job.get("status") or {}).get("conditions") or ())
-        if ended or time.monotonic() > until:
+        reason = status.waiting(job, pods)[1]
+        hopeless = reason is not None and reason.hopeless and time.monotonic() - began > HOPELESS_S
+        if ended or hopeless or time.monotonic() > until:
             selector = f"involvedObject.name={name},type=Warning"
             events = connection.call(
                 connection.core.list_namespaced_event, connection.namespace, verb="list events", field_selector=selector
@@ -136,7 +142,9 @@ def _wait(connection: Connection, name: str, wait_s: float) -> tuple[Object, lis
 
 def _job(cluster: Cluster, name: str, namespace: str, store: str) -> Object:
     """The launcher's own pod, with another command and no token."""
-    job = launcher.launcher_job(cluster, name=name, run=name, pipeline="doctor", store=store, namespace=namespace, account="default")
+    job = launcher.launcher_job(
+        cluster, name=name, run=name, pipeline="doctor", store=store, namespace=namespace, account=cluster.service_account or "default"
+    )
     job["spec"] |= {"backoffLimit": 0, "ttlSecondsAfterFinished": 60}
     job["spec"].pop("podFailurePolicy")
     pod = job["spec"]["template"]["spec"]

@@ -1,5 +1,6 @@
 """lading submit: a launcher as a Job of the cluster."""
 
+import os
 from typing import Annotated
 
 import typer
@@ -7,6 +8,7 @@ import typer
 from lading.cli import options
 from lading.cli.output import print_json, say
 from lading.cli.places import load
+from lading.config.location import store_uri
 
 
 def command(
@@ -27,4 +29,8 @@ def command(
         return
     for line in applied:
         say(line)
-    say(f"\nlading status {run_of(found)} --store {store or '...'}\nlading logs {run_of(found)} STAGE -f")
+    at, where, job = run_of(found), found[0]["metadata"]["namespace"], found[-1]["metadata"]["name"]
+    seen = f"--store {store_uri(pipeline, store, os.environ)}"
+    say(f"\nlading status {at} {seen}\nlading logs {at} {next(iter(pipeline.stages))} -f {seen}")
+    say(f"kubectl -n {where} logs -f job/{job}     # what the launcher says")
+    say(f"kubectl -n {where} describe pods -l job-name={job}     # why it does not start, where it does not")

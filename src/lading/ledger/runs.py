@@ -1,5 +1,6 @@
 """The runs in a store: their ids, and a line about each."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -126,8 +127,10 @@ def find_run(store: Store, text: str) -> str:
         NotFoundError: there is none, or several.
     """
     ids = run_ids(store)
+    # A launcher that was submitted to a cluster writes its run when its pod begins; it alone knows why it does not.
+    begun = f"; one that was submitted: kubectl get pods -l lading/run={text}" if re.fullmatch(r"\d{8}T\d{6}Z-[0-9a-f]+", text) else ""
     if not ids:
-        raise NotFoundError(f"no runs in {store.uri}", do="lading run FILE starts one; --store says where to look")
+        raise NotFoundError(f"no runs in {store.uri}", do=f"lading run FILE starts one; --store says where to look{begun}")
     if text in {"last", "latest"}:
         return ids[-1]
     fitting = [run for run in ids if run == text] or [run for run in ids if text and run.startswith(text)]
@@ -135,4 +138,4 @@ def find_run(store: Store, text: str) -> str:
         return fitting[0]
     if fitting:
         raise NotFoundError(f"{text!r} is the beginning of {len(fitting)} runs: {', '.join(fitting[:5])}", do="write more of the id")
-    raise NotFoundError(f"no run {text!r} in {store.uri}", do=f"the newest is {ids[-1]}; lading runs lists all")
+    raise NotFoundError(f"no run {text!r} in {store.uri}", do=f"the newest is {ids[-1]}; lading runs lists all{begun}")

@@ -56,7 +56,7 @@ def test_unschedulable_gives_the_schedulers_own_reason() -> None:
     said = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."
     waits = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": said}
     note, reason = status.waiting(job(), [pod(phase="Pending", conditions=[waits])])
-    assert note == f"Pending: {said}"
+    assert note == f"Pending: {said[:-1]}; it waits for room: kubectl describe nodes says what is free"
     assert reason is None
 
 

@@ -46,6 +46,7 @@ class Connection:
         from kubernetes import config
         from kubernetes.client import ApiClient, Configuration
         from kubernetes.config.config_exception import ConfigException
+        from yaml import YAMLError
 
         configuration = Configuration()
         own = "default"
@@ -54,12 +55,15 @@ class Connection:
             contexts, active = config.list_kube_config_contexts()
             chosen = next((one for one in contexts if one["name"] == context), active) if context else active
             own = (chosen.get("context") or {}).get("namespace") or "default"
-        except (ConfigException, TypeError, FileNotFoundError) as error:
+        except (ConfigException, TypeError, AttributeError, OSError, YAMLError) as error:
             try:
                 config.load_incluster_config(client_configuration=configuration)
             except ConfigException:
                 raise UserError(
-                    f"no cluster is known here: {error}", do="point KUBECONFIG at a kubeconfig (kubectl get nodes must work)"
+                    f"no cluster is known here: {' '.join(str(error).split())[:300]}",
+                    do="kubectl config get-contexts lists what `kubernetes.context` may name"
+                    if context
+                    else "point KUBECONFIG at a kubeconfig (kubectl get nodes must work)",
                 ) from error
             with open(SERVICE_ACCOUNT, encoding="utf-8") as file:  # noqa: PTH123
                 own = file.read().strip()
@@ -126,7 +130,12 @@ class Connection:
             return QuotaError(
                 f"the namespace's quota is used up: {used}", do=f"make room, or ask for more: kubectl describe quota -n {self.namespace}"
             )
-        if error.status in {401, 403} and "violates PodSecurity" not in message:
+        if error.status == 401:
+            return DeniedError(
+                f"the cluster does not know who asks to {verb}: {message}",
+                do="log in to it again; kubectl auth whoami says who you are to it",
+            )
+        if error.status == 403 and "violates PodSecurity" not in message:
             what, _, resource = verb.partition(" ")
             return DeniedError(
                 f"this identity may not {verb} in the namespace {self.namespace}: {message}",
