@@ -120,3 +120,21 @@ def test_the_clusters_name_outlives_an_outage(api: Api) -> None:
     # What a launcher's Role allows in its own namespace, so that a laptop and a pod find the same.
     assert set(api.asked) == {"/api/v1/namespaces/ml/configmaps/kube-root-ca.crt"}
     assert Connection().cluster_id.startswith("http://127.0.0.1:")
+
+
+@pytest.mark.parametrize("text", ["a: [b", "hello", "", None], ids=["no YAML", "no map", "empty", "a folder"])
+def test_a_kubeconfig_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None) -> None:
+    """Whatever KUBECONFIG names instead of a kubeconfig is a sentence with a next step, and no bug of lading's."""
+    place = tmp_path / "kubeconfig"
+    place.mkdir() if text is None else place.write_text(text)
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(place))
+    with pytest.raises(UserError, match="no cluster is known here") as caught:
+        Connection()
+    assert "KUBECONFIG" in caught.value.do
+
+
+def test_a_context_that_is_not_there(api: Api) -> None:
+    """A context that the kubeconfig does not have is told, with the command that lists them."""
+    with pytest.raises(UserError, match="nowhere") as caught:
+        Connection("nowhere")
+    assert "kubectl config get-contexts" in caught.value.do
