@@ -39,7 +39,8 @@ class DirectoryStore:
         with self._errors(f"read {key}", key), os.fdopen(self._open(key), "rb") as file:
             if start:
                 file.seek(start)
-            return file.read() if limit is None else file.read(limit)
+            rest = max(0, os.fstat(file.fileno()).st_size - start)
+            return file.read(rest if limit is None else min(limit, rest))  # read(limit) makes room for all of it first
 
     def write(self, key: str, data: bytes, *, if_absent: bool = False) -> bool:
         """Writes a small object whole; with `if_absent`, one of all writers wins (see `Store`)."""
