@@ -113,6 +113,7 @@ class Acts:
             with contextlib.suppress(LadingError):
                 self.store.write(job.id.verdict, verdict.to_bytes(), if_absent=True)
         entry.submitted.add(job.attempt)
+        entry.job = None
         entry.began = self.context.now()
         self._say(name, entry, record)
 

@@ -32,7 +32,7 @@ class Entry:
     began: float = float("-inf")
     """When this launcher submitted the newest, on its own clock."""
     job: JobSpec | None = None
-    """What was claimed last: a claim may stand though no answer came when it was written."""
+    """What was claimed and not submitted yet: a claim may stand though no answer came when it was written."""
     beats: object = None
     looked: float = 0.0
     """When the store was last asked about its attempts, while many stages are in flight."""
