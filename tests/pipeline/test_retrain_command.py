@@ -56,6 +56,15 @@ def test_a_tick_that_fires_twice_decides_and_launches_once(folder: Path) -> None
     assert "# again: launch" in (folder / ".lading/retrain/again/t1.md").read_text()
 
 
+def test_a_tick_that_was_decided_before_is_told(folder: Path) -> None:
+    """Whoever fires an old tick again, as by a Job of a name that was used before, sees that nothing new was decided, and what would."""
+    first, second = (call("retrain", "check", "good.yaml", "--tick", "now").stdout for _ in range(2))
+    assert "this was decided at" not in first
+    assert "this was decided at" in second
+    assert "by tick now: another --tick" in second
+    assert f"lading status {runs(folder)[0]} --store {folder}" in second
+
+
 def test_two_firings_at_once_decide_and_launch_once(folder: Path) -> None:
     """Started together they share one run: one decision, one attempt, both end well."""
     line = [*COMMAND, "retrain", "check", "good.yaml", "--tick", "t1", "--json"]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lading.backends.kubernetes import launcher, status, words
-from lading.backends.kubernetes.connect import Connection, GoneError
+from lading.backends.kubernetes.connect import Connection, DeniedError, GoneError
 from lading.cli.checks import Found
 from lading.config.cluster import Cluster
 from lading.errors import LadingError
@@ -32,6 +32,8 @@ def examine_cluster(cluster: Cluster, store: str, *, wait_s: float = POD_WAIT_S)
         connection.call(connection.batch.list_namespaced_job, connection.namespace, verb="list jobs", limit=1)
     except LadingError as error:
         yield Found("must", "cluster", False, error.message, error.do)
+        if isinstance(error, DeniedError):
+            yield _verbs(connection)  # all that is missing, not only the first
         return
     yield Found("must", "cluster", True, f"answers; namespace {connection.namespace}")
     yield _verbs(connection)

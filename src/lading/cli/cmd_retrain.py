@@ -48,6 +48,7 @@ def check(
     """
     from lading.retrain.check import check as decide
     from lading.retrain.check import tick_of
+    from lading.retrain.history import read as decided
     from lading.store.opening import ensure_honest
 
     pipeline = load(file, overrides)
@@ -61,14 +62,18 @@ def check(
         else:
             _drive(asked, place, run, backend)
 
-    decision = decide(place, pipeline, tick_of(tick, os.environ), launch)
+    this = tick_of(tick, os.environ)
+    before = decided(place, str(pipeline.retrain.get("check") or pipeline.pipeline), this)
+    decision = decide(place, pipeline, this, launch)
     if as_json:
         print_json(decision.to_data())
     else:
         say(f"{paint(decision.act, 'bold')}  {clean(decision.why)}")
         say(table(("trigger", "due", "why"), [(said.trigger, "yes" if said.due else "no", clean(said.why)) for said in decision.fired]))
         if decision.run:
-            say(f"  look:  lading status {decision.run}")
+            say(f"  look:  lading status {decision.run} --store {place.uri}")
+        if before:
+            say(f"  this was decided at {before.decided}, by tick {this}: another --tick (in a cluster a Job of another name) decides anew")
     if code := _code(place, decision) or (TOLD[decision.act] if exit_code else Exit.OK):
         raise typer.Exit(int(code))
 

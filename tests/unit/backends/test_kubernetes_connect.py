@@ -76,7 +76,7 @@ def refusal(api: Api, status: int, message: str) -> LadingError:
     ("status", "message", "error", "words"),
     [
         (403, 'jobs is forbidden: User "u" cannot create', DeniedError, "verbs: [create] on resources: [jobs]"),
-        (401, "Unauthorized", DeniedError, "kubectl auth whoami"),
+        (401, "Unauthorized", UserError, "kubectl auth whoami"),
         (403, "jobs is forbidden: exceeded quota: small", QuotaError, "kubectl describe quota"),
         (404, 'namespaces "ml" not found', UserError, "kubectl create namespace ml"),
         (404, 'jobs "j" not found', GoneError, ""),

@@ -131,7 +131,7 @@ class Connection:
                 f"the namespace's quota is used up: {used}", do=f"make room, or ask for more: kubectl describe quota -n {self.namespace}"
             )
         if error.status == 401:
-            return DeniedError(
+            return UserError(
                 f"the cluster does not know who asks to {verb}: {message}",
                 do="log in to it again; kubectl auth whoami says who you are to it",
             )
