@@ -239,8 +239,9 @@ def test_the_library_raises_what_happened(folder: Path) -> None:
 
 INTERRUPTED = """
 import os, sys, time, lading
-from lading import api
-api.PAGE_S = 0.0
+from lading import driving
+from lading.errors import CancelledError
+driving.PAGE_S = 0.0
 WHERE = sys.argv[1]
 def late(function):
     def call(*args, **words):
@@ -249,12 +250,12 @@ def late(function):
         return function(*args, **words)
     return call
 if WHERE == "page":
-    api.write_page = late(api.write_page)
+    driving.write_page = late(driving.write_page)
 elif WHERE == "tick":
-    api.Following.now = late(api.Following.now)
+    driving.Following.now = late(driving.Following.now)
 try:
     lading.load("slow.yaml").run()
-except api.CancelledError as error:
+except CancelledError as error:
     print("cancelled:", error.message, flush=True)
 """
 

@@ -7,7 +7,7 @@ from lading.cli.places import deciding_store_for, find_run
 
 def command(run: options.Run, store: options.StoreOption = None, as_json: options.Json = False) -> None:
     """Stop a run: stages that no other run waits for are stopped, the rest goes on."""
-    from lading.api import here
+    from lading.driving import here
     from lading.launch.cancel import cancel
     from lading.launch.status import status
 

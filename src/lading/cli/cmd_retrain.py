@@ -88,7 +88,7 @@ def _submit(asked: Pipeline, store: str | None, run: str) -> None:
 
 def _drive(asked: Pipeline, place: "Store", run: str, backend: str) -> None:
     """The launcher is this process."""
-    from lading.api import drive, here, in_cluster, write_page
+    from lading.driving import drive, here, in_cluster, write_page
 
     write_page(place, drive(asked, place, run=run, place=in_cluster(asked, place) if backend == "kubernetes" else here(place)))
 

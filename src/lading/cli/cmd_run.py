@@ -36,8 +36,8 @@ def command(
     as_json: options.Json = False,
 ) -> None:
     """Run a pipeline: results that are there are used, the rest is made. The same command again goes on where it stopped."""
-    from lading.api import drive, here, in_cluster
     from lading.cli.show_run import summary
+    from lading.driving import drive, here, in_cluster
 
     pipeline = load(file, overrides)
     check_stages(pipeline, *(only or ()), *(force or ()), until)
@@ -73,7 +73,7 @@ def command(
 
 def page(store: "Store", record: dict[str, Any]) -> str:
     """Writes the page; of a run of hits alone in a process that goes on behind us, or it would take longer than the run."""
-    from lading.api import write_page
+    from lading.driving import write_page
 
     in_a_pod = bool(os.environ.get(ENV_OWNER))  # whose other processes end with this one
     if in_a_pod or any(stage.get("state") != "hit" for stage in record["stages"].values()):

@@ -42,6 +42,6 @@ def command(
 
 def view(store: "Store", run: str) -> dict[str, Any]:
     """The live view of a run, as data."""
-    from lading.api import live_record
+    from lading.driving import live_record
 
     return live_record(store, run)

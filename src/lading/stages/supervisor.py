@@ -15,13 +15,12 @@ from lading import names
 from lading.attempt import checkpoints
 from lading.attempt.progress import Heart, heartbeat_s
 from lading.attempt.records import Cause, Outcome
-from lading.canonical import finite_or_none
 from lading.codes import Code
 from lading.config.kinds import KINDS
 from lading.errors import LadingError, StoreError, WrongInputError
 from lading.logs import get_logger, prepare
 from lading.manifest import handoff
-from lading.manifest.model import Artifact, Manifest, Provenance, result_of
+from lading.manifest.model import Artifact
 from lading.plan.fingerprint import fingerprint
 from lading.plan.job import JobSpec
 from lading.stages import ending, machine, topology, workspace
@@ -29,10 +28,11 @@ from lading.stages.asked import Asked
 from lading.stages.child import Child, End
 from lading.stages.guard import children
 from lading.stages.peers import Peers
+from lading.stages.provenance import manifest_of
 from lading.stages.secrets import Masker, secrets_of
 from lading.stages.states import States
 from lading.stages.tee import Tee
-from lading.stages.threads import child_environment, thread_count
+from lading.stages.threads import child_environment
 from lading.store.base import Digest, Store
 from lading.store.opening import open_store
 
@@ -234,7 +234,7 @@ class _Attempt:
                 if self.asked
                 else Outcome(code=Code.STOPPED, cause=Cause.STOPPED, message="a launcher judged this attempt before it could commit")
             )
-        manifest = self._manifest(artifacts, result)
+        manifest = manifest_of(self.job, artifacts, result, environ=self.around.environ, started=self.started, masker=Masker(self.secrets))
         n, standing = handoff.commit(self.store, manifest, after=self.after)
         if standing.nonce != manifest.nonce:
             return Outcome(code=Code.DONE, message=f"another attempt's manifest stands (number {n})")
@@ -256,37 +256,6 @@ class _Attempt:
             return {name: one(name) for name in files}
         with ThreadPoolExecutor(UPLOADS, thread_name_prefix="upload") as pool:
             return dict(zip(files, pool.map(one, files), strict=True))
-
-    def _manifest(self, artifacts: dict[str, Artifact], result: Mapping[str, Any]) -> Manifest:
-        job, masker = self.job, Masker(self.secrets)
-        warnings = [masker.text(str(warning)) for warning in result["warnings"]]
-        measurements = {name: None if value is None else finite_or_none(value) for name, value in result["measurements"].items()}
-        hardware = {**machine.hardware(), **result.get("hardware", {}), "threads": thread_count(job.resources)}
-        provenance = Provenance(
-            code=job.fingerprint,
-            image=self.around.environ.get(names.ENV_IMAGE) or job.resources.image,
-            git_commit=machine.git_commit(Path.cwd(), self.around.environ),
-            libraries=machine.versions(self.kind.libraries),
-            hardware={**hardware, "processes": topology.processes(job)},
-            started=self.started,
-            finished=machine.now(),
-            seeds=result["seeds"],
-            run=job.run,
-        )
-        return Manifest.model_validate(
-            {
-                "kind": job.kind,
-                "key": job.key,
-                "attempt": job.attempt,
-                "nonce": job.nonce,
-                "inputs": job.inputs,
-                "artifacts": artifacts,
-                "measurements": measurements,
-                "result": result_of(artifacts),
-                "provenance": provenance,
-                "warnings": tuple(warnings),
-            }
-        )
 
     def _say(self, outcome: Outcome) -> Code:
         """Leaves the outcome in the store, masked; a store that can't be reached gets no more than its own retries."""
