@@ -1,5 +1,6 @@
 """How a run is shown while it goes on: bars on a terminal, a table that changes in a notebook, a line for each change elsewhere."""
 
+import re
 import sys
 from datetime import UTC, datetime
 from html import escape
@@ -23,22 +24,43 @@ class View(Protocol):
         """Leaves what is shown as it should stay."""
 
 
+class Reasons:
+    """What running stages wait for, or why they are tried again: each said once; a figure in it that moves is no news."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, str] = {}
+        self._told: dict[str, str] = {}
+
+    def news(self, name: str, stage: dict[str, Any]) -> str:
+        """What is new about a stage; empty where nothing is."""
+        reason = str(stage.get("reason") or "") if stage.get("state") == "running" else ""
+        if self._seen.get(name, "") == reason:
+            return ""
+        self._seen[name] = reason
+        without = re.sub(r"[0-9.]+", "", reason)
+        if not reason or self._told.get(name) == without:
+            return ""
+        self._told[name] = without
+        return clean(" ".join(reason.split()))
+
+
 class Lines:
-    """A line for each stage whose state changed; nothing moves, so logs of CI stay readable."""
+    """A line for each stage whose state changed or that waits; nothing moves, so logs of CI stay readable."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._known: dict[str, str] = {}
+        self._reasons = Reasons()
 
     def update(self, record: dict[str, Any]) -> None:
         """Writes what changed since the last call."""
         for name, stage in record["stages"].items():
-            word = str(stage.get("state") or "pending")
-            if word in HIDDEN or self._known.get(name) == word:
+            word, news = str(stage.get("state") or "pending"), self._reasons.news(name, stage)
+            if word in HIDDEN or (self._known.get(name) == word and not news):
                 continue
             self._known[name] = word
             seconds = duration(stage.get("seconds")) if word not in {"running", "hit"} else ""
-            told = "  ".join(part for part in (seconds, gates(stage.get("gates") or ())) if part)
+            told = "  ".join(part for part in (seconds, gates(stage.get("gates") or ()), news) if part)
             line = f"{datetime.now(UTC):%H:%M:%S}  {clean(name):<{NAME}}  {pad(state(word), 13)}  {told}".rstrip()
             self._stream.write((line if colours(self._stream) else clean(line)) + "\n")
         self._stream.flush()
@@ -64,6 +86,7 @@ class Bars:
             transient=True,
         )
         self._tasks: dict[str, Any] = {}
+        self._reasons = Reasons()
         self._ended: set[str] = set()
         self._progress.start()
 
@@ -74,6 +97,8 @@ class Bars:
 
         for name, stage in record["stages"].items():
             word = str(stage.get("state") or "pending")
+            if news := self._reasons.news(name, stage):
+                self._progress.console.print(Text.from_ansi(f"{pad(state(word), 13)} {clean(name):<{NAME}} {news}"))
             if word == "running":
                 percent = stage.get("percent")
                 if name not in self._tasks:
@@ -97,7 +122,7 @@ class Bars:
 
 
 def note(stage: dict[str, Any]) -> str:
-    """Time to go, the main metric, and what the stage waits for."""
+    """Time to go and the main metric; else what the stage waits for."""
     parts = []
     if stage.get("eta_s") is not None:
         parts.append(f"{duration(stage['eta_s'])} to go")
@@ -105,8 +130,8 @@ def note(stage: dict[str, Any]) -> str:
     if metrics:
         name = next((one for one in metrics if "accuracy" in one), next((one for one in metrics if "loss" in one), next(iter(metrics))))
         parts.append(f"{name} {number(metrics[name])}")
-    if stage.get("note"):
-        parts.append(str(stage["note"]))
+    if not parts and stage.get("reason"):
+        parts.append(" ".join(str(stage["reason"]).split()))
     return clean("  ".join(parts))[:60]
 
 

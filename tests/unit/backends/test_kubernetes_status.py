@@ -54,7 +54,8 @@ def test_a_missing_image_is_named() -> None:
 def test_unschedulable_gives_the_schedulers_own_reason() -> None:
     """Pending, with the scheduler's sentence as it stands."""
     said = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu."
-    waits = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": said}
+    more = " preemption: 0/3 nodes are available: 3 No preemption victims found for incoming pod."
+    waits = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": said + more}
     note, reason = status.waiting(job(), [pod(phase="Pending", conditions=[waits])])
     assert note == f"Pending: {said[:-1]}; it waits for room: kubectl describe nodes says what is free"
     assert reason is None

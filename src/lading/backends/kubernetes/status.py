@@ -148,7 +148,7 @@ def _pod_waits(pod: Object) -> tuple[str, Reason | None] | None:
             return f"{text}; {reason.do.format(pod=pod['metadata']['name'])}", reason
     for condition in status.get("conditions") or ():
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-            said = str(condition.get("message") or condition.get("reason")).rstrip(".")
+            said = str(condition.get("message") or condition.get("reason")).partition(" preemption: ")[0].rstrip(".")
             return f"Pending: {said}; it waits for room: kubectl describe nodes says what is free", None
     return None
 
