@@ -116,6 +116,26 @@ def test_cancel_stops_the_job(kube: Kube) -> None:
     assert not kube.jobs()
 
 
+def test_cancel_without_a_launcher_takes_the_job_away(kube: Kube, tmp_path: Path) -> None:
+    """A Job that waits for room, and whose launcher was killed, goes with its run; from where no cluster is known, the command that deletes
+    it is told."""
+    for run, env in ((RUN, {}), (RUN + "2", {"KUBECONFIG": str(tmp_path / "none")})):
+        process = kube.begin(kube.pipeline({"big": sh(f": {run}", gpus=64)}), "--run", run)
+        kube.wait("the Job", kube.jobs)
+        kube.wait(
+            "the launcher's word",
+            lambda run=run: (kube.read(f"runs/{run}/progress.json") or {}).get("stages", {}).get("big", {}).get("reason"),
+        )
+        process.kill()
+        process.communicate()
+        said = kube.lading("cancel", run, "--store", kube.uri, env=env).text
+        assert f"{run} is stopped: cancelled" in said
+        if not env:
+            kube.wait("the Job to be gone", lambda: not kube.jobs())
+    (job,) = kube.jobs()
+    assert f"kubectl -n {kube.namespace} delete job {job.metadata.name}" in said
+
+
 def test_a_cluster_that_is_out_of_reach_for_a_while(kube: Kube, tmp_path: Path) -> None:
     """Connections that break, and an API that is away for some time, end no run: watches come back, and nothing is made twice."""
     with Tunnel.to_cluster(kube.env["KUBECONFIG"], tmp_path) as tunnel:

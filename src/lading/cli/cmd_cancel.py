@@ -7,7 +7,7 @@ from lading.cli.places import deciding_store_for, find_run
 
 def command(run: options.Run, store: options.StoreOption = None, as_json: options.Json = False) -> None:
     """Stop a run: stages that no other run waits for are stopped, the rest goes on."""
-    from lading.driving import here
+    from lading.cli.anywhere import Anywhere
     from lading.launch.cancel import cancel
     from lading.launch.status import status
 
@@ -15,10 +15,13 @@ def command(run: options.Run, store: options.StoreOption = None, as_json: option
     found = find_run(place, run)
     before = status(place, found).state
     over = before not in {"running", "interrupted"}
-    state = before if over else cancel(place, found, backend=here(place).make()).state
+    backend = Anywhere(place)
+    state = before if over else cancel(place, found, backend=backend).state
     if as_json:
         print_json({"run": found, "cancelled": not over and state == "cancelled", "state": state})
         return
     word = state.replace("_", " ")
     say(f"{found} had ended already: {word}" if over else f"{found} is stopped: {word}")
-    say(f"  look:  lading status {found}")
+    for one in backend.left:
+        say(f"  {one}")
+    say(f"  look:  lading status {found} --store {place.uri}")
