@@ -25,8 +25,8 @@ def model(file: str) -> str:
     ("change", "said"),
     [
         ({"pipeline": ""}, ["pipeline: there is none", "--set-file pipeline=FILE"]),
-        ({"pipeline": "jobs/digits.yaml"}, ["pipeline: it is not YAML", "lading plan FILE"]),
-        ({"pipeline": "{}"}, ["it has no `stages`", "--set-file pipeline=FILE"]),
+        ({"pipeline": "jobs/digits.yaml"}, ['pipeline: "jobs/digits.yaml" is the text of none', "--set-file pipeline=FILE"]),
+        ({"pipeline": "{pipeline: p}"}, ["it has no `stages`", "--set-file pipeline=FILE"]),
         ({"pipeline": "a: [b"}, ["pipeline: it is not YAML", "lading plan FILE"]),
         ({"pipeline": script("count.py")}, ["stage count names the file count.py", "lading resolve FILE --store s3://bucket/prefix"]),
         ({"pipeline": script("{path: count.py}")}, ["stage count names the file count.py", "lading resolve"]),

@@ -254,6 +254,9 @@ be changed, starts another; what changes nothing starts nothing, at any revision
 {{- if not .Values.pipeline -}}
 {{- fail (printf "pipeline: there is none\n\n  do: helm upgrade --install %s helm/lading --set-file pipeline=FILE" .Release.Name) -}}
 {{- end -}}
+{{- if not (contains ":" .Values.pipeline) -}}
+{{- fail (printf "pipeline: %s is the text of none\n\n  do: pass the text of the file, not its name: --set-file pipeline=FILE" (.Values.pipeline | trunc 80 | quote)) -}}
+{{- end -}}
 {{- $pipeline := .Values.pipeline | fromYaml -}}
 {{- if hasKey $pipeline "Error" -}}
 {{- fail (printf "pipeline: it is not YAML: %s\n\n  do: lading plan FILE says what is wrong, and in which line" $pipeline.Error) -}}
