@@ -1,5 +1,6 @@
 """structlog set up once: JSON lines in containers, colour on a terminal; always on stderr. Imported when there is something to say."""
 
+import os
 import sys
 import threading
 from collections.abc import Mapping
@@ -69,10 +70,15 @@ class Logger:
         getattr(structlog.get_logger(**self._bound), level)(event, **values)
 
 
+def _colours() -> bool:
+    """Whether stderr is a terminal that shows colours: a file, such as launchd's log of a runner, is to be read as it is."""
+    return sys.stderr.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
 def _configure(structlog: Any) -> None:
     """Sets structlog up as `configure` was told."""
     as_json = (not sys.stderr.isatty()) if _set["json"] is None else _set["json"]
-    renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer()
+    renderer: Any = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=_colours())
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

@@ -25,11 +25,12 @@ class View(Protocol):
 
 
 class Reasons:
-    """What running stages wait for, or why they are tried again: each said once; a figure in it that moves is no news."""
+    """What running stages wait for, or why they are tried again: said once for each attempt, however the words of a cluster change to and
+    fro; a figure that moves is no news."""
 
     def __init__(self) -> None:
         self._seen: dict[str, str] = {}
-        self._told: dict[str, str] = {}
+        self._told: set[tuple[str, Any, str]] = set()
 
     def news(self, name: str, stage: dict[str, Any]) -> str:
         """What is new about a stage; empty where nothing is."""
@@ -37,10 +38,10 @@ class Reasons:
         if self._seen.get(name, "") == reason:
             return ""
         self._seen[name] = reason
-        without = re.sub(r"[0-9.]+", "", reason)
-        if not reason or self._told.get(name) == without:
+        said = (name, stage.get("attempt"), re.sub(r"[0-9.]+", "", reason))
+        if not reason or said in self._told:
             return ""
-        self._told[name] = without
+        self._told.add(said)
         return clean(" ".join(reason.split()))
 
 

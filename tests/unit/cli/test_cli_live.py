@@ -18,13 +18,14 @@ SEEN = [
     record("running", "Pending: 0/3 nodes are available: 3 Insufficient nvidia.com/gpu"),
     record("running", "tries again in 9 s: the store could not be reached"),
     record("running", "tries again in 8 s: the store could not be reached"),
+    record("running", "Pending: 0/4 nodes are available: 4 Insufficient nvidia.com/gpu"),
     record("running"),
     record("succeeded", seconds=2.0),
 ]
 
 
 def test_what_a_stage_waits_for_is_a_line(monkeypatch: Any) -> None:
-    """Why nothing happens is told once, as it becomes known; a countdown in it is no news."""
+    """Why nothing happens is told once, as it becomes known; a countdown in it, or a word that comes back, is no news."""
     monkeypatch.setenv("NO_COLOR", "1")
     stream = io.StringIO()
     view = Lines(stream)

@@ -41,9 +41,10 @@ def test_containers_get_lines_of_json() -> None:
 
 
 def test_terminals_get_text() -> None:
-    """For a person to read; and what is below the level costs no import."""
+    """For a person to read, without colours where it is no terminal; and what is below the level costs no import."""
     imported, text = said(SAY.format(json=False))
     assert "stage.ended" in text
+    assert "\x1b" not in text
     assert "not.shown" not in text
     assert imported == "False"
 
