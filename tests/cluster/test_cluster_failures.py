@@ -77,13 +77,19 @@ def test_what_waiting_does_not_mend(kube: Kube) -> None:
     kube.wait("the image's name", lambda: "no-such-image:v1" in note(kube, "image"), within_s=120)
     kube.wait("the Secret's name", lambda: "not-there" in note(kube, "secret"), within_s=120)
     kube.wait("the scheduler's reason", lambda: "nvidia.com/gpu" in note(kube, "gpus"), within_s=120)
-    for stage, word in (("image", "no-such-image:v1"), ("secret", "not-there")):
+    for stage, word, next_step in (
+        ("image", "no-such-image:v1", "`image_pull_secrets` may read it"),
+        ("secret", "not-there", "kubectl get secrets"),
+    ):
         kube.wait(
             f"{stage} to be given up", lambda stage=stage: kube.record(RUN)["stages"][stage]["state"] == "failed", within_s=150, every_s=2
         )
         record = kube.record(RUN)["stages"][stage]
         assert word in record["message"]
         assert record["do"]
+        failed = kube.lading("status", RUN, "--store", kube.uri, code=None).out.partition(f"{stage} failed")[2].partition("log ")[0]
+        assert next_step in failed
+        assert "give the stage a machine" not in failed, "what is said of code 78 in general is no help here"
     assert kube.record(RUN)["stages"]["gpus"]["state"] == "running"
     kube.lading("cancel", RUN, "--store", kube.uri)
     process.communicate(timeout=60)

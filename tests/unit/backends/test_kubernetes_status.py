@@ -74,7 +74,7 @@ def test_a_pod_that_is_refused_is_hopeless() -> None:
     """What admission refuses does not mend itself, and its message is told."""
     text = 'pods "j-0" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true'
     note, reason = status.waiting(job(), [], [{"reason": "FailedCreate", "message": text}])
-    assert "runAsNonRoot != true" in note
+    assert "runAsNonRoot != true; mend what the message names" in note
     assert reason is not None
     assert reason.hopeless
 

@@ -160,7 +160,8 @@ class KubernetesBackend:
         if time.monotonic() - since < HOPELESS_S:
             return None
         self._delete(name)
-        self._given_up[name] = Sight(alive=False, outcomes={"0": Outcome(code=Code.CANNOT_RUN_HERE, message=note)}, note=note)
+        said = "\n".join(note.rsplit("; ", 1))  # the cause, and on a line of its own what to do: better than what is said of the code
+        self._given_up[name] = Sight(alive=False, outcomes={"0": Outcome(code=Code.CANNOT_RUN_HERE, message=said)}, note=note)
         return self._given_up[name]
 
     def _events_of(self, name: str, job: Object | None, pods: list[Object]) -> list[Object]:

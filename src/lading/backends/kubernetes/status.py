@@ -133,7 +133,7 @@ def _refused(message: str) -> tuple[str, Reason | None]:
     reason = Reason(
         "its pod is refused: {message}", "mend what the message names in the pipeline's `kubernetes:`, or the namespace's policy", True
     )
-    return reason.sentence.format(message=message), reason
+    return f"{reason.sentence.format(message=message)}; {reason.do}", reason
 
 
 def _pod_waits(pod: Object) -> tuple[str, Reason | None] | None:
