@@ -44,6 +44,17 @@ def test_a_launcher_job(kube: Kube) -> None:
     assert f"job/{job.metadata.name} is there" in again, "submitting the same run twice must start nothing"
 
 
+def test_a_role_of_another_lading_is_brought_up_to_date(kube: Kube) -> None:
+    """Where an older lading left its launcher's Role, `submit` gives it the rules of this one, and the run goes through."""
+    labels = {"app.kubernetes.io/managed-by": "lading"}
+    kube.rbac.create_namespaced_role(kube.namespace, {"metadata": {"name": "lading-launcher", "labels": labels}, "rules": []})
+    file = kube.pipeline({"one": FIRST})
+    first, second = (kube.lading("submit", file, "--store", kube.uri, "--run", run).out for run in ("r1", "r2"))
+    assert "role/lading-launcher configured" in first
+    assert "role/lading-launcher is there" in second
+    assert kube.ended("r1")["state"] == "succeeded"
+
+
 @pytest.mark.skipif(shutil.which("kubectl") is None, reason="no kubectl here")
 def test_rendered_for_kubectl(kube: Kube) -> None:
     """What `lading render` prints, `kubectl apply` takes, and applying it twice changes nothing."""

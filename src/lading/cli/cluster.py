@@ -1,10 +1,11 @@
 """From a pipeline to the objects of its launcher in a cluster, and their way there."""
 
+import contextlib
 import os
 from typing import Any
 
 from lading.backends.kubernetes import launcher, render, words
-from lading.backends.kubernetes.connect import AlreadyThereError, Connection
+from lading.backends.kubernetes.connect import AlreadyThereError, Connection, DeniedError
 from lading.config.cluster import Cluster
 from lading.config.location import store_uri
 from lading.config.pipeline import Pipeline
@@ -79,8 +80,25 @@ def apply(pipeline: Pipeline, objects: list[Object]) -> list[str]:
             connection.call(makers[kind], connection.namespace, item, verb=f"create {kind.lower()}s")
             said.append(f"{kind.lower()}/{name} created")
         except AlreadyThereError:
-            said.append(f"{kind.lower()}/{name} is there")
+            became = "is there"
+            with contextlib.suppress(DeniedError):  # whoever may create and not look leaves it as it is
+                became = _as_it_is(connection, rbac, item)
+            said.append(f"{kind.lower()}/{name} {became}")
     return said
+
+
+def _as_it_is(connection: Connection, rbac: Any, item: Object) -> str:
+    """What became of an object that is there: a Role of another lading gets the rules that this one's launcher needs, as by kubectl."""
+    if item["kind"] != "Role":
+        return "is there"
+    name, namespace = item["metadata"]["name"], connection.namespace
+    found = connection.core.api_client.sanitize_for_serialization(
+        connection.call(rbac.read_namespaced_role, name, namespace, verb="get roles")
+    )
+    if (found["metadata"].get("labels") or {}).get(words.MANAGED_BY) != words.MANAGER or found.get("rules") == item["rules"]:
+        return "is there"
+    connection.call(rbac.patch_namespaced_role, name, namespace, {"rules": item["rules"]}, verb="patch roles")
+    return "configured"
 
 
 def launcher_of(pipeline: Pipeline, run: str) -> str | None:
