@@ -11,6 +11,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import lading
+from lading.plan.build import with_needs
 
 SEEDED = ("data", "train")
 
@@ -28,7 +29,7 @@ def main(arguments: list[str]) -> int:
         for seed in range(asked.first, asked.first + asked.seeds):
             pipeline = lading.load(asked.pipeline, overrides=[f"stages.{stage}.settings.seed={seed}" for stage in SEEDED])
             gated = [name for name in pipeline.stages if pipeline.file.stages[name].gates]
-            run = pipeline.run(store=asked.store or folder, only=_with_needs(pipeline, gated), check=False)
+            run = pipeline.run(store=asked.store or folder, only=sorted(with_needs(pipeline.file, gated)), check=False)
             gates = [(stage, gate) for stage in gated for gate in run[stage].gates]
             values = dict.fromkeys(f"{stage}.{gate['measurement']} {gate['value']:.4g}" for stage, gate in gates)
             print(f"seed {seed}:", "  ".join(values), flush=True)
@@ -44,15 +45,6 @@ def main(arguments: list[str]) -> int:
         spread = f"{min(values):.4g} to {max(values):.4g}, median {statistics.median(values):.4g}"
         print(f"{stage}: {text}: held for {held} of {len(gates)} seeds ({spread})")
     return int(broken > 0)
-
-
-def _with_needs(pipeline: lading.Pipeline, names: list[str]) -> list[str]:
-    """The stages and all that they are made from."""
-    found, todo = set(), list(names)
-    while todo:
-        found.add(name := todo.pop())
-        todo += [need for need in pipeline.file.stages[name].needs.values() if need not in found]
-    return [name for name in pipeline.stages if name in found]
 
 
 if __name__ == "__main__":

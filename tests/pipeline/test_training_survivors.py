@@ -1,11 +1,13 @@
 """What is left of a training when one of its pods dies: stage entries in real processes, over gloo and a folder store."""
 
+import contextlib
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +85,18 @@ def pods(job: JobSpec, folder: Path) -> list[subprocess.Popen[Any]]:
         return [subprocess.Popen(line, env=env | {"JOB_COMPLETION_INDEX": str(i)}, stdout=log, stderr=log) for i in (0, 1)]
 
 
+@contextlib.contextmanager
+def two_pods(job: JobSpec, folder: Path) -> Iterator[list[subprocess.Popen[Any]]]:
+    """Its two stage entries, which do not outlive the block."""
+    both = pods(job, folder)
+    try:
+        yield both
+    finally:
+        for process in both:
+            process.kill()
+            process.wait()
+
+
 @pytest.mark.slow
 def test_who_ends_well_first_stops_nobody(tmp_path: Path) -> None:
     """Both pods of a training that comes to its end say 0, whoever is first, and its manifest stands."""
@@ -100,17 +114,12 @@ def test_a_survivor_notices_by_itself_and_ends(dies: int, tmp_path: Path) -> Non
     together with what the dead one left, and is gone."""
     store = open_store(str(tmp_path / "store"))
     job = training(store, tmp_path)
-    both = pods(job, tmp_path)
-    try:
+    with two_pods(job, tmp_path) as both:
         eventually(lambda: [stat for stat in store.list(job.id.checkpoints) if "part-1" in stat.key], within_s=180)
         below = [int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit() and _works_in(p, tmp_path)]
         assert len(below) >= 4  # torchrun and worker of each
         both[dies].kill()
         code = both[1 - dies].wait(120)
-    finally:
-        for process in both:
-            process.kill()
-            process.wait()
 
     assert code in {75, 76}, (tmp_path / "log").read_text()[-3000:]
     outcome = json.loads(store.read(job.id.outcome(str(1 - dies))))
@@ -124,18 +133,13 @@ def test_a_survivor_whose_training_notices_nothing_is_ended(dies: int, tmp_path:
     """Its processes stand still, as in a collective that waits for ever: its supervisor sees the connection to the dead pod break."""
     store = open_store(str(tmp_path / "store"))
     job = training(store, tmp_path)
-    both = pods(job, tmp_path)
-    try:
+    with two_pods(job, tmp_path) as both:
         eventually(lambda: [stat for stat in store.list(job.id.checkpoints) if "part-1" in stat.key], within_s=180)
         below = [int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit() and _works_in(p, tmp_path)]
         for pid in below:
             os.kill(pid, signal.SIGSTOP)
         both[dies].kill()
         code = both[1 - dies].wait(60)
-    finally:
-        for process in both:
-            process.kill()
-            process.wait()
 
     assert code == 76, (tmp_path / "log").read_text()[-3000:]
     assert f"pod {dies} is gone without a word" in json.loads(store.read(job.id.outcome(str(1 - dies))))["message"]
@@ -170,6 +174,7 @@ def _works_in(process: Path, folder: Path) -> bool:
 
 TAKEN_APART = """
 import atexit, sys
+from collections.abc import Iterator
 from pathlib import Path
 from lading.stages import worker
 atexit.register(lambda: Path(sys.argv[1], "taken-apart").touch())

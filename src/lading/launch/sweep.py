@@ -10,7 +10,7 @@ from typing import cast
 from lading.attempt.tickets import attempt_of, read_ticket
 from lading.errors import LadingError, ManifestError, MissingObjectError, NewerFormatError, StoreError
 from lading.launch.gc import REASON, AttemptFact, Decision, Facts, Node, Policy, RecordFact, RunFact, TicketFact, decide
-from lading.manifest.handoff import number_of, read_record, void
+from lading.manifest.handoff import number_of, numbered, read_record, void
 from lading.names import AttemptId, RunPlaces
 from lading.store.base import Stat, Store, Upkeep
 
@@ -122,10 +122,10 @@ def _by_part(stats: Iterable[Stat], parts: int) -> Iterator[tuple[str, tuple[Sta
 
 def _record(store: Store, stat: Stat) -> tuple[Node, RecordFact] | None:
     """One manifest or void; what is refused stays None, and what is no record at all is left out."""
-    parts = stat.key.split("/")
-    if len(parts) != 4 or not (n := number_of(parts[3])):
+    if (document := numbered(stat.key)) is None:
         return None
-    node = (parts[1], parts[2])
+    kind, key, n = document
+    node = (kind, key)
     try:
         return node, RecordFact(n, read_record(store, *node, n), stat.modified)
     except StoreError as error:

@@ -6,7 +6,7 @@ from typing import Any
 
 from lading import names
 from lading.errors import LadingError
-from lading.manifest.handoff import number_of
+from lading.manifest.handoff import numbered
 from lading.manifest.model import Manifest
 from lading.plan.records import Place, read_kept
 from lading.store.base import Stat, Store
@@ -77,7 +77,7 @@ def _place(stage: Mapping[str, Any]) -> Place | None:
 def _by_place(stats: Iterable[Stat]) -> dict[Place, list[Numbered]]:
     found: dict[Place, list[Numbered]] = {}
     for stat in stats:
-        parts = stat.key.split("/")
-        if len(parts) == 4 and (number := number_of(parts[3])):
-            found.setdefault((parts[1], parts[2]), []).append((number, stat))
+        if (document := numbered(stat.key)) is not None:
+            kind, key, number = document
+            found.setdefault((kind, key), []).append((number, stat))
     return found

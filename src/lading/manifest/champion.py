@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError
 from lading import names
 from lading.errors import MissingObjectError, StoreError, UserError
 from lading.frozen import Frozen
-from lading.manifest.handoff import number_of
+from lading.manifest.handoff import newest, numbered
 from lading.manifest.model import InputRef
 from lading.manifest.reading import read_document, refuse
 from lading.store.base import Store
@@ -53,8 +53,7 @@ def check_place(model: str, alias: str) -> None:
 def highest(store: Store, model: str, alias: str) -> int:
     """The number of the champion in use, by one LIST; 0 where there is none."""
     check_place(model, alias)
-    prefix = names.champions(model, alias)
-    return max((number_of(stat.key[len(prefix) :]) for stat in store.list(prefix)), default=0)
+    return newest(store, names.champions(model, alias))
 
 
 def read_champion(store: Store, model: str, alias: str, n: int) -> Champion:
@@ -98,8 +97,7 @@ def every(store: Store) -> dict[tuple[str, str], int]:
     """Model and alias of every champion in the store, with the highest number; one LIST."""
     found: dict[tuple[str, str], int] = {}
     for stat in store.list("champions/"):
-        parts = stat.key.split("/")
-        if len(parts) == 4 and (n := number_of(parts[3])):
-            place = (parts[1], parts[2])
-            found[place] = max(n, found.get(place, 0))
+        if (document := numbered(stat.key)) is not None:
+            model, alias, n = document
+            found[model, alias] = max(n, found.get((model, alias), 0))
     return found

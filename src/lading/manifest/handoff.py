@@ -43,8 +43,18 @@ class Standing:
 
 def highest(store: Store, kind: str, key: str) -> int:
     """The number of the highest record of a key, by one LIST; 0 where there is none."""
-    prefix = names.manifests(kind, key)
+    return newest(store, names.manifests(kind, key))
+
+
+def newest(store: Store, prefix: str) -> int:
+    """The highest number of the documents `<n>.json` below a prefix, by one LIST; 0 where there is none."""
     return max((number_of(stat.key[len(prefix) :]) for stat in store.list(prefix)), default=0)
+
+
+def numbered(key: str) -> tuple[str, str, int] | None:
+    """The two names and the number of `manifests/<kind>/<key>/<n>.json`, or of a champion; none for what is no such document."""
+    parts = key.split("/")
+    return (parts[1], parts[2], number) if len(parts) == 4 and (number := number_of(parts[3])) else None
 
 
 def number_of(name: str) -> int:

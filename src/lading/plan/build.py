@@ -1,6 +1,6 @@
 """The plan: for each stage its key, whether its result is there, and why not. A frozen value that prints; making it writes nothing."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -233,15 +233,19 @@ class _Work:
 
 def _selected(pipeline: Pipeline, only: Collection[str], until: str | None) -> frozenset[str]:
     """The stages that may run."""
-    chosen = set(pipeline.stages)
-    if until:
-        chosen, todo = set(), [until]
-        while todo:
-            name = todo.pop()
-            if name not in chosen:
-                chosen.add(name)
-                todo += pipeline.stages[name].needs.values()
+    chosen = with_needs(pipeline, [until]) if until else set(pipeline.stages)
     return frozenset(chosen & set(only) if only else chosen)
+
+
+def with_needs(pipeline: Pipeline, names: Iterable[str]) -> set[str]:
+    """Stages and all that they are made from."""
+    chosen, todo = set[str](), list(names)
+    while todo:
+        name = todo.pop()
+        if name not in chosen:
+            chosen.add(name)
+            todo += pipeline.stages[name].needs.values()
+    return chosen
 
 
 def _check_selection(stages: Mapping[str, PlannedStage], pipeline: Pipeline) -> None:

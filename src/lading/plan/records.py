@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from lading.errors import ManifestError, MissingObjectError, NewerFormatError
-from lading.manifest.handoff import number_of, read_record
+from lading.manifest.handoff import numbered, read_record
 from lading.manifest.model import Manifest, Void
 from lading.plan import cache
 from lading.store.base import Stat, Store
@@ -40,9 +40,10 @@ class Records:
         """By one LIST of the store's manifests."""
         highest: dict[Place, tuple[int, Stat]] = {}
         for stat in store.list("manifests/"):
-            parts = stat.key.split("/")
-            if len(parts) == 4 and (n := number_of(parts[3])) > highest.get((parts[1], parts[2]), (0, stat))[0]:
-                highest[parts[1], parts[2]] = (n, stat)
+            if (document := numbered(stat.key)) is not None:
+                kind, key, n = document
+                if n > highest.get((kind, key), (0, stat))[0]:
+                    highest[kind, key] = (n, stat)
         return cls(store, highest)
 
     def get(self, place: Place) -> Found:

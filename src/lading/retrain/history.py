@@ -10,7 +10,7 @@ from lading import names
 from lading.errors import ManifestError, MissingObjectError
 from lading.frozen import Frozen
 from lading.ledger.documents import read_json
-from lading.manifest.handoff import number_of
+from lading.manifest.handoff import newest
 from lading.manifest.reading import read_document
 from lading.retrain.decide import Act
 from lading.retrain.triggers import Fired, Past, RunState, Volume
@@ -57,11 +57,10 @@ def put(store: Store, decision: Decision) -> Decision:
 
 def settle(store: Store, name: str) -> int:
     """The number of the newest launch, 0 where there is none; the decision of its tick is there then, whoever died before writing it."""
-    prefix = names.launches(name)
-    newest = max((number_of(stat.key[len(prefix) :]) for stat in store.list(prefix)), default=0)
-    if newest and (launch := _read(store, names.launch(name, newest))) is not None:
+    number = newest(store, names.launches(name))
+    if number and (launch := _read(store, names.launch(name, number))) is not None:
         put(store, launch)
-    return newest
+    return number
 
 
 def take(store: Store, decision: Decision, number: int) -> bool:
