@@ -38,9 +38,22 @@ def rendered(pipeline: Pipeline, store: str | None, run: str | None) -> list[Obj
 
 
 def stage_example(pipeline: Pipeline, stage: str, store: str | None) -> Object:
-    """One stage's Job as it would be sent, with zeros for what is known only when it runs."""
+    """One stage's Job as it would be sent, with zeros for what is known only when it runs.
+
+    Raises:
+        UserError: it never becomes a Job, because a runner works it.
+    """
     cluster = Cluster.model_validate(pipeline.kubernetes)
     one = named(pipeline).stages[stage]
+    uri = cluster.store or store_uri(pipeline, store, os.environ)
+    if platform := one.resources.runner:
+        where = "a Mac" if platform == "macos" else "any machine"
+        raise UserError(
+            f"stage {stage} has `runner: {platform}`, so no Job is made of it: its launcher offers it in the store, and a runner on "
+            f"{where} works it",
+            do=f"lading runner --store {uri} --platform {platform} is such a runner; --set stages.{stage}.runner=null renders the Job "
+            "that it would be without",
+        )
     inputs = {role: InputRef(kind=pipeline.stages[need].kind, key=ZEROS, n=1, result=ZEROS) for role, need in one.needs.items()}
     job = JobSpec(
         run="RUN",
@@ -49,7 +62,7 @@ def stage_example(pipeline: Pipeline, stage: str, store: str | None) -> Object:
         key=ZEROS,
         attempt=1,
         nonce=ZEROS[:32],
-        store=cluster.store or store_uri(pipeline, store, os.environ),
+        store=uri,
         settings=one.settings.to_data(),
         inputs=inputs,
         fingerprint=ZEROS,
