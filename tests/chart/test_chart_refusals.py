@@ -4,10 +4,12 @@ from typing import Any
 
 import pytest
 
+from lading.config import secretive
 from lading.config.cluster import Cluster
 from support.helm import BASE, CHART, TINY, RefusedError, needs_helm, template
 
 pytestmark = needs_helm
+PLANTED = "planted-7f3a9c51d2e8"
 RESOLVED = '{path: count.py, sha256: "' + "a" * 64 + '"}'
 
 
@@ -48,6 +50,18 @@ def model(file: str) -> str:
             {"retrain": {"enabled": True}, "pipeline": TINY + "retrain: {time: {every: 24h}}\n"},
             ["retrain.schedule: there is none", "--set retrain.schedule="],
         ),
+        ({"launcher": {"env": {"HF_TOKEN": PLANTED}}}, ["launcher.env.HF_TOKEN: it looks like a secret", "--from-literal=HF_TOKEN=..."]),
+        ({"kubernetes": {"env": {"hf_token": PLANTED}}}, ["kubernetes.env.hf_token: it looks like a secret", "env_from_secrets: [NAME]"]),
+        ({"kubernetes": {"stages": {"train": {"env": {"A_SECRET": PLANTED}}}}}, ["kubernetes.stages.train.env.A_SECRET: it looks like"]),
+        ({"launcher": {"env": {"HTTPS_PROXY": f"http://me:{PLANTED}@proxy"}}}, ["launcher.env.HTTPS_PROXY: it looks like a secret"]),
+        (
+            {"pipeline": TINY + f"kubernetes: {{env: {{API_KEY: {PLANTED}}}, stages: {{data: }}}}\n"},
+            ["pipeline: kubernetes.env.API_KEY: it looks like a secret"],
+        ),
+        (
+            {"pipeline": TINY + f"kubernetes: {{stages: {{data: {{env: {{API_KEY: {PLANTED}}}}}}}}}\n"},
+            ["pipeline: kubernetes.stages.data.env.API_KEY: it looks like a secret"],
+        ),
         ({"networkPolicy": {"storePorts": [0]}}, ["/networkPolicy/storePorts/0", "minimum"]),
     ],
     ids=str,
@@ -58,12 +72,23 @@ def test_a_refusal_says_what_is_wrong_and_what_to_do(change: dict[str, Any], sai
         template({**BASE, **change})
     for words in said:
         assert words in str(refused.value)
+    assert PLANTED not in str(refused.value)
 
 
 @pytest.mark.parametrize("text", [script(RESOLVED), model(RESOLVED), TINY, '{"stages": {"data": null}, "pipeline": "p"}'])
 def test_what_is_resolved_is_taken(text: str) -> None:
     """A pipeline whose files have digests, or that names none, is not refused; JSON is as good as YAML."""
     assert template({**BASE, "pipeline": text})
+
+
+def test_what_looks_secret_is_the_same_everywhere() -> None:
+    """The chart knows secrets by the lines that the loader has; what is none to it is none here."""
+    text = (CHART / "templates/_helpers.tpl").read_text()
+    for line in (secretive.NAMED, secretive.ELSEWHERE, secretive.IN_URL):
+        assert f'regexMatch "{line}"' in text
+    assert f"(ge (len $value) {secretive.SHORTEST})" in text
+    env = {"TOKENIZERS_PARALLELISM": "something", "A_TOKEN_FILE": "/var/run/token", "HTTPS_PROXY": "http://proxy:3128", "TOKEN": ""}
+    assert template({**BASE, "launcher": {"env": {**env, "MY_TOKEN": 12345678}}, "kubernetes": {"env": env}})
 
 
 def test_the_schema_knows_every_setting_of_the_kubernetes_map() -> None:

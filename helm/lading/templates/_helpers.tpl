@@ -249,6 +249,19 @@ be changed, starts another; what changes nothing starts nothing, at any revision
 {{- printf "%s-%s" (include "lading.fullname" .) (printf "%s\n%s\n%v" $spec .Values.pipeline .Values.again | sha256sum | trunc 8) -}}
 {{- end }}
 
+{{/* Refuses a secret that is written down in an environment: by config/secretive.py, whose lines these are. Takes where and env. */}}
+{{- define "lading.noSecrets" -}}
+{{- $where := .where -}}
+{{- range $name, $value := .env -}}
+{{- if and (kindIs "string" $value) (ge (len $value) 6) -}}
+{{- $named := and (regexMatch "SECRET|PASSW|PASSPHRASE|TOKEN(_|$)|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY" (upper $name)) (not (regexMatch "_(FILE|PATH|DIR|URL|URI|NAME|ARN)$" (upper $name))) -}}
+{{- if or $named (regexMatch "^[a-zA-Z][a-zA-Z0-9+.-]*://[^/@:]*:[^/@]+@" $value) -}}
+{{- fail (printf "%s.%s: it looks like a secret, and whoever may read the release or the Job would read it\n\n  do: kubectl create secret generic NAME --from-literal=%s=..., then name that: --set store.secret=NAME, or env_from_secrets: [NAME] in `kubernetes`" $where $name $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
 {{/* Refuses what a pod would only find out later. */}}
 {{- define "lading.validate" -}}
 {{- if not .Values.pipeline -}}
@@ -263,6 +276,13 @@ be changed, starts another; what changes nothing starts nothing, at any revision
 {{- end -}}
 {{- if not (kindIs "map" $pipeline.stages) -}}
 {{- fail "pipeline: it has no `stages`; is it a pipeline?\n\n  do: pass its text, not its name: --set-file pipeline=FILE" -}}
+{{- end -}}
+{{- include "lading.noSecrets" (dict "where" "launcher.env" "env" .Values.launcher.env) -}}
+{{- range $where, $map := dict "kubernetes" .Values.kubernetes "pipeline: kubernetes" ($pipeline.kubernetes | default dict) -}}
+{{- include "lading.noSecrets" (dict "where" (printf "%s.env" $where) "env" $map.env) -}}
+{{- range $stage, $own := $map.stages -}}
+{{- include "lading.noSecrets" (dict "where" (printf "%s.stages.%s.env" $where $stage) "env" ($own | default dict).env) -}}
+{{- end -}}
 {{- end -}}
 {{- if not .Values.store.uri -}}
 {{- fail "store.uri: there is none, and a folder is not seen by pods\n\n  do: --set store.uri=s3://bucket/prefix" -}}

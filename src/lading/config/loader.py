@@ -17,6 +17,7 @@ from lading.config.overrides import apply
 from lading.config.pipeline import Pipeline, Stage
 from lading.config.problems import Problems, nearest, shown
 from lading.config.resources import Resources
+from lading.config.secretive import written_down
 from lading.config.yamltext import Marked, parse
 from lading.errors import ConfigError
 from lading.frozen import Frozen
@@ -88,6 +89,8 @@ def _load(marked: Marked, *, folder: Path, source: str, overrides: Sequence[str]
     for name, (module, model) in EXTENSIONS.items():
         if name in values and values[name] != {} and find_spec(module) is not None:
             _checked(getattr(import_module(module), model), values[name], (name,), problems)
+    for path, text in written_down(data):
+        problems.add(path, text, secret=True)
     _name_of(data, problems)
     _checked(Pipeline, {"pipeline": "any", "stages": {}, "store": values.get("store")}, (), problems)
     problems.stop()

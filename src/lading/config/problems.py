@@ -43,12 +43,13 @@ class Problems:
         """Notes what is wrong with a --set itself."""
         self._found.append((0, len(self._found), sentence))
 
-    def add(self, path: Path, sentence: str) -> None:
-        """Notes a problem at a path; where the file gave no value at all, that was noted already."""
+    def add(self, path: Path, sentence: str, *, secret: bool = False) -> None:
+        """Notes a problem at a path; where the file gave no value at all, that was noted already. A secret's value is not repeated."""
         if any(path[: len(lost)] == lost for lost in self.lost):
             return
         line = next((found for end in range(len(path), 0, -1) if (found := self.lines.get(path[:end]))), 0)
         asked = next((text for place, text in self.overrides.items() if place[: len(path)] == path or path[: len(place)] == place), None)
+        asked = asked.partition("=")[0] if asked and secret else asked
         where = f"--set {asked}" if asked else f"{self.source}:{line}" if line else self.source
         text = f"{where}: {dotted(path)}{': ' if path else ''}{sentence}"
         if all(text != known for _, _, known in self._found):
