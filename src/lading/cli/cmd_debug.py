@@ -137,4 +137,5 @@ def job_of(store: Store, record: dict[str, Any], stage: str) -> Any:
         inputs=inputs,
         fingerprint=fingerprint(one.kind),
         resources=one.resources,
+        outside=one.outside,
     )

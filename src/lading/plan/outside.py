@@ -1,15 +1,27 @@
-"""Outside data: named by its sorted listing, so that data that changed is a miss and data that didn't is a hit."""
+"""Outside data: named by its sorted listing, so that data that changed is a miss and data that didn't is a hit.
 
+It lies at a path (a file, or a folder) or at an address (an object, or all objects below a prefix); names that begin with a dot are
+nobody's data.
+"""
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lading.canonical import sha256_file, sha256_of
-from lading.errors import UserError
+from lading.errors import MissingObjectError, UserError
 from lading.frozen import Frozen
 from lading.plan import cache
+from lading.store.base import Stat, Store
+from lading.store.keys import check_key
 from lading.store.opening import open_store
 
+OUTSIDE = {"data": ("path",)}
+"""Kind to the settings that name data outside of the store."""
 SMALL = 1 << 20
 """Bytes of a file that is read again rather than looked up."""
+PARALLEL = 8
+"""How many objects are downloaded at a time."""
 
 
 class Item(Frozen):
@@ -36,22 +48,69 @@ def listing(uri: str, folder: Path) -> list[Item]:
     Raises:
         UserError: there is nothing.
     """
-    if "://" in uri and not uri.startswith("file://"):
-        items = [Item(name=stat.key, size=stat.size, tag=stat.etag.strip('"')) for stat in open_store(uri).list("")]
-        if not items:
-            raise UserError(f"there is no data at {uri}", do="check the address: a bucket and a prefix that ends where a folder would")
-        return items
-    path = folder / Path(uri.removeprefix("file://")).expanduser()
-    if path.is_file():
-        return [_file(path, path.name)]
-    if not path.is_dir():
+    if is_remote(uri):
+        _, stats = _objects(uri)
+        if not stats:
+            raise UserError(f"there is no data at {uri}", do="check the address: an object, or a prefix that ends where a folder would")
+        return [Item(name=stat.key, size=stat.size, tag=stat.etag.strip('"')) for stat in stats]
+    path = place_of(uri, folder)
+    if not path.exists():
         raise UserError(f"there is no data at {path}", do="check the path; relative ones start at the folder of the pipeline file")
-    items = [
-        _file(file, file.relative_to(path).as_posix()) for file in sorted(path.rglob("*")) if file.is_file() and not _hidden(file, path)
-    ]
+    items = [_file(file, name) for name, file in files(path)]
     if not items:
         raise UserError(f"the folder {path} holds no files", do="check the path")
     return items
+
+
+def sizes(uri: str, folder: Path) -> list[int]:
+    """Bytes of each file or object that is there, none of which is read; empty where there is nothing."""
+    if is_remote(uri):
+        return [stat.size for stat in _objects(uri)[1]]
+    return [file.stat().st_size for _, file in files(place_of(uri, folder))]
+
+
+def is_remote(uri: str) -> bool:
+    """Whether data lies at an address, and must be fetched."""
+    return "://" in uri and not uri.startswith("file://")
+
+
+def place_of(uri: str, folder: Path) -> Path:
+    """Where data that is no address lies."""
+    return folder / Path(uri.removeprefix("file://")).expanduser()
+
+
+def files(path: Path) -> list[tuple[str, Path]]:
+    """The file itself, or every file of a folder by its relative name, without what is hidden."""
+    if path.is_file():
+        return [(path.name, path)]
+    found = ((file.relative_to(path), file) for file in sorted(path.rglob("*")) if file.is_file())
+    return [(name.as_posix(), file) for name, file in found if not _hidden(name.parts)]
+
+
+def fetch(uri: str, target: Path) -> Path:
+    """Brings what lies at an address below a folder.
+
+    Returns:
+        Where it is now: a file for one object, else the folder.
+
+    Raises:
+        UserError: there is nothing, an object went away meanwhile, or its name climbs out of the folder.
+        StoreError: it can't be read.
+    """
+    store, stats = _objects(uri)
+    places = {stat.key: target / check_key(stat.key) for stat in stats}
+    if not places:
+        raise UserError(f"there is no data at {uri}", do="check the address")
+    try:
+        for folder in {place.parent for place in places.values()}:
+            folder.mkdir(parents=True, exist_ok=True)
+        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="outside") as pool:
+            list(pool.map(store.download, places, places.values()))
+    except MissingObjectError as error:
+        raise UserError(f"the data at {uri} changed while it was read: {error.message}", do="run again") from None
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        raise UserError(f"{uri} holds an object and a folder of one name: {error.filename}", do="rename one of them") from None
+    return next(iter(places.values())) if _is_object(uri, store) else target
 
 
 def check(uri: str, folder: Path, expected: str) -> None:
@@ -89,5 +148,25 @@ def _file(path: Path, name: str) -> Item:
         raise UserError(f"{path} can't be read: {error.strerror}") from error
 
 
-def _hidden(file: Path, root: Path) -> bool:
-    return any(part.startswith(".") for part in file.relative_to(root).parts)
+def _objects(uri: str) -> tuple[Store, list[Stat]]:
+    """What lies at an address, and the store whose keys name it: all below a prefix, else the one object of that name."""
+    store = open_store(uri)
+    if found := _seen(store.list("")):
+        return store, found
+    above, _, name = uri.rstrip("/").rpartition("/")
+    if above.endswith("/"):  # a bucket alone
+        return store, []
+    store = open_store(above)
+    return store, [stat for stat in _seen(store.list(name)) if stat.key == name]
+
+
+def _is_object(uri: str, store: Store) -> bool:
+    return store.uri != open_store(uri).uri
+
+
+def _seen(stats: Iterable[Stat]) -> list[Stat]:
+    return [stat for stat in stats if not _hidden(stat.key.split("/"))]
+
+
+def _hidden(parts: Iterable[str]) -> bool:
+    return any(part.startswith(".") for part in parts)

@@ -14,8 +14,6 @@ from lading.plan import outside
 from lading.plan.userfiles import files_in, is_file, local_modules, require_resolved
 from lading.store.base import Store
 
-OUTSIDE = {"data": ("path",)}
-"""Kind to the settings that name data outside of the store."""
 LARGE = 8 << 20
 Keep = Callable[[Path, str], None]
 
@@ -66,7 +64,7 @@ def _stage(stage: Stage, folder: Path, keep: Keep) -> Stage:
             file["sha256"] = sha256 = outside.sha256_cached(path)
             keep(path, sha256)
     data = dict(stage.outside)
-    for field in OUTSIDE.get(stage.kind, ()):
+    for field in outside.OUTSIDE.get(stage.kind, ()):
         if (uri := settings.get(field)) and field not in data:
             data[field] = outside.digest(outside.listing(uri, folder))
             settings[field] = uri if "://" in uri else str((folder / Path(uri).expanduser()).absolute())

@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from lading.config.pipeline import Pipeline, Stage
-from lading.plan.resolve import OUTSIDE
+from lading.plan.outside import OUTSIDE, sizes
 from lading.retrain.triggers import Volume
-from lading.store.opening import open_store
 
 
 def volumes(pipeline: Pipeline) -> dict[str, Volume]:
@@ -15,21 +14,11 @@ def volumes(pipeline: Pipeline) -> dict[str, Volume]:
 
 
 def volume_of(pipeline: Pipeline, stage: Stage) -> Volume | None:
-    """What a stage's outside data holds: a file, a folder without hidden files, or the objects below s3://bucket/prefix.
+    """What a stage's outside data holds: a file, a folder without hidden files, or the objects at an address.
 
     Raises:
         StoreError: it lies in a bucket that can't be listed.
     """
     uris = [uri for field in OUTSIDE.get(stage.kind, ()) if (uri := getattr(stage.settings, field, None))]
-    sizes = [size for uri in uris for size in _sizes(str(uri), Path(pipeline.folder or "."))]
-    return Volume(files=len(sizes), bytes=sum(sizes)) if sizes else None
-
-
-def _sizes(uri: str, folder: Path) -> list[int]:
-    if "://" in uri and not uri.startswith("file://"):
-        return [stat.size for stat in open_store(uri).list("")]
-    path = folder / Path(uri.removeprefix("file://")).expanduser()
-    if path.is_file():
-        return [path.stat().st_size]
-    files = (file for file in path.rglob("*") if file.is_file())
-    return [file.stat().st_size for file in files if not any(part.startswith(".") for part in file.relative_to(path).parts)]
+    found = [size for uri in uris for size in sizes(str(uri), Path(pipeline.folder or "."))]
+    return Volume(files=len(found), bytes=sum(found)) if found else None

@@ -6,6 +6,7 @@ from lading.config.settings.data import DataSettings
 from lading.errors import WrongInputError
 from lading.ml.data import FACTS, write_arrays
 from lading.ml.sources import SOURCES, Request
+from lading.plan.outside import files
 from lading.stages.context import StageContext
 
 
@@ -26,6 +27,9 @@ def run(context: StageContext[DataSettings]) -> None:
     for name, arrays in splits.items():
         write_arrays(context.file(f"{name}.npz", media_type="application/x-npz"), arrays)
     context.write_json(FACTS, facts.to_data())
+    if path is not None:  # what the next retraining check compares with
+        sizes = [file.stat().st_size for _, file in files(path)]
+        context.measure(source_files=len(sizes), source_bytes=sum(sizes))
     context.seed(split=settings.seed)
     context.measure(**{f"{name}_{facts.counts_unit}": count for name, count in facts.counts.items()})
     context.progress(100)

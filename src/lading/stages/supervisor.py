@@ -120,7 +120,6 @@ class _Attempt:
             Heart(own, job.id, read=self._progress, stop=self.asked.unwanted, after=self.after, pod=self.pod, every_s=every_s)
         )
         self._check_fingerprint()
-        self._check_outside()
         workspace.make(self.work, job)
         workspace.receive(self.store, job, self.work)
         known = self._restore()
@@ -139,14 +138,6 @@ class _Attempt:
             memory = job.resources.memory
             return self._unwanted() or ending.of_child(end.status, left, self.asked, killed_for_memory=killed, memory=memory)
         return self._handed_on()
-
-    def _check_outside(self) -> None:
-        """Data outside of the store must still be what the key was made of."""
-        if self.job.outside:
-            from lading.plan import outside
-
-            for field, digest in self.job.outside.items():
-                outside.check(str(self.job.settings[field]), self.work, digest)
 
     def _check_fingerprint(self) -> None:
         if (own := fingerprint(self.job.kind)) != self.job.fingerprint:

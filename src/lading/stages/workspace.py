@@ -11,6 +11,7 @@ from lading import names
 from lading.errors import LadingError, MissingObjectError, UserError, WrongInputError
 from lading.manifest.handoff import receive_all
 from lading.manifest.model import plain_path
+from lading.plan import outside
 from lading.plan.job import JobSpec
 from lading.plan.userfiles import files_in, require_resolved
 from lading.store.base import Store
@@ -24,16 +25,42 @@ def make(work: Path, job: JobSpec) -> None:
 
 
 def receive(store: Store, job: JobSpec, work: Path) -> None:
-    """Brings all that the stage is given: its needs, the files of the user, and beside the inputs the measurements of each need.
+    """Brings all that the stage is given: data, its needs, the files of the user, and beside the inputs the measurements of each need.
 
     Raises:
-        DamagedInputError, WrongInputError, UserError, LadingError: see `receive_all`, `require_resolved` and `fetch_user_files`.
+        DamagedInputError, WrongInputError, UserError, LadingError: see `fetch_outside`, `receive_all`, `require_resolved` and
+            `fetch_user_files`.
     """
+    fetch_outside(job, work)
     manifests = receive_all(store, job.kind, job.inputs, work / names.WORK_INPUTS)
     require_resolved(job.stage, job.settings)
     fetch_user_files(store, job.settings, work / names.WORK_FILES)
     found = {role: manifest.measurements for role, manifest in manifests.items()}  # the child reads no manifest
     (work / names.WORK_INPUTS / "measurements.json").write_text(json.dumps(found))
+
+
+def fetch_outside(job: JobSpec, work: Path) -> None:
+    """Data outside of the store: still what the key was made of; what lies at an address is brought here.
+
+    The settings in the stage's own job.json name the copy then, for its process knows neither addresses nor credentials.
+
+    Raises:
+        UserError: it is not there, or changed since the plan.
+        StoreError: it is out of reach.
+    """
+    copies = {}
+    for field in outside.OUTSIDE.get(job.kind, ()):
+        if not (uri := job.settings.get(field)):
+            continue
+        expected = job.outside.get(field)
+        if expected:
+            outside.check(str(uri), work, expected)
+        if outside.is_remote(str(uri)):
+            copies[field] = str(outside.fetch(str(uri), work / names.WORK_OUTSIDE / field))
+            if expected:  # nothing of it was overwritten between the look and the last download
+                outside.check(str(uri), work, expected)
+    if copies:
+        (work / names.WORK_JOB).write_bytes(job.but(settings={**job.settings, **copies}).to_bytes())
 
 
 def fetch_user_files(store: Store, settings: Mapping[str, Any], folder: Path) -> None:
