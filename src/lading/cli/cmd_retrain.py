@@ -48,7 +48,6 @@ def check(
     """
     from lading.retrain.check import check as decide
     from lading.retrain.check import tick_of
-    from lading.retrain.history import read as decided
     from lading.store.opening import ensure_honest
 
     pipeline = load(file, overrides)
@@ -62,9 +61,7 @@ def check(
         else:
             _drive(asked, place, run, backend)
 
-    this = tick_of(tick, os.environ)
-    before = decided(place, str(pipeline.retrain.get("check") or pipeline.pipeline), this)
-    decision = decide(place, pipeline, this, launch)
+    decision, known = decide(place, pipeline, tick_of(tick, os.environ), launch)
     if as_json:
         print_json(decision.to_data())
     else:
@@ -72,8 +69,9 @@ def check(
         say(table(("trigger", "due", "why"), [(said.trigger, "yes" if said.due else "no", clean(said.why)) for said in decision.fired]))
         if decision.run:
             say(f"  look:  lading status {decision.run} --store {place.uri}")
-        if before:
-            say(f"  this was decided at {before.decided}, by tick {this}: another --tick (in a cluster a Job of another name) decides anew")
+        if known:
+            told = f"this was decided at {decision.decided}, by tick {decision.tick}"
+            say(f"  {told}: another --tick (in a cluster a Job of another name) decides anew")
     if code := _code(place, decision) or (TOLD[decision.act] if exit_code else Exit.OK):
         raise typer.Exit(int(code))
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
+from lading.config.settings.promote import Name
 from lading.errors import ConfigError
 from lading.frozen import Frozen
 
@@ -32,7 +33,7 @@ Duration = Annotated[float, BeforeValidator(seconds_of), Field(gt=0, le=10 * 365
 
 
 class TimeTrigger(Frozen):
-    """Due when the last success is older than this."""
+    """Due when the data of the model in use, and of the last success, is older than this."""
 
     every: Duration
     """`24h`, `7d`; seconds where no unit is written."""
@@ -41,7 +42,7 @@ class TimeTrigger(Frozen):
 
 
 class VolumeTrigger(Frozen):
-    """Due when a stage's outside data has grown since the last success."""
+    """Due when a stage's outside data has grown since what the model in use, or the last success, was made of."""
 
     stage: str = "data"
     """The stage that reads the data."""
@@ -56,6 +57,14 @@ class VolumeTrigger(Frozen):
         return self
 
 
+class Champion(Frozen):
+    """Which model in use the triggers compare with."""
+
+    model: Name | None = None
+    """By default the pipeline's name."""
+    alias: Name = "production"
+
+
 class Retrain(Frozen):
     """The whole of `retrain:`."""
 
@@ -65,6 +74,8 @@ class Retrain(Frozen):
     """When a cluster looks, as cron writes it; read by the chart alone."""
     time: TimeTrigger | None = None
     volume: VolumeTrigger | None = None
+    champion: Champion | None = None
+    """By default what the pipeline's promote stage promotes to; without one, the pipeline's name and production."""
     cooldown: Duration = 3600.0
     """How long nothing is launched after a run of this check failed."""
 

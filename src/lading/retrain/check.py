@@ -4,7 +4,7 @@ import re
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from lading import names
 from lading.canonical import sha256_of
@@ -14,6 +14,7 @@ from lading.errors import ConfigError, StoreError, UserError
 from lading.retrain import history
 from lading.retrain.decide import decide
 from lading.retrain.history import Decision
+from lading.retrain.inuse import champion
 from lading.retrain.triggers import Facts
 from lading.retrain.volume import volumes
 from lading.store.base import Store
@@ -41,7 +42,15 @@ def tick_of(option: str | None, environ: Mapping[str, str]) -> str:
     return tick
 
 
-def check(store: Store, pipeline: Pipeline, tick: str, launch: Launch) -> Decision:
+class Checked(NamedTuple):
+    """What a firing found."""
+
+    decision: Decision
+    known: bool
+    """Whether it was decided at an earlier firing of the tick."""
+
+
+def check(store: Store, pipeline: Pipeline, tick: str, launch: Launch) -> Checked:
     """Decides for a tick, or reads what was decided, and makes sure of the launch.
 
     Args:
@@ -56,14 +65,14 @@ def check(store: Store, pipeline: Pipeline, tick: str, launch: Launch) -> Decisi
     retrain = _retrain_of(pipeline)
     name = retrain.check or pipeline.pipeline
     place = names.decision(name, tick_of(tick, {}))
-    decision = history.read(store, name, tick)
-    if decision is None:
+    before = history.read(store, name, tick)
+    if before is None:
         ensure_honest(store)
-        decision = _decide(store, pipeline, retrain, name, tick)
+    decision = before or _decide(store, pipeline, retrain, name, tick)
     store.write(place.removesuffix(".json") + ".md", markdown(decision).encode())
     if decision.run is not None and history.state_of(store, decision.run)[0] == "live":
         launch(_to_launch(pipeline, retrain, history.origin(store, name, decision)), decision.run)
-    return decision
+    return Checked(decision, known=before is not None)
 
 
 def markdown(decision: Decision) -> str:
@@ -100,7 +109,15 @@ def _weigh(store: Store, pipeline: Pipeline, retrain: Retrain, name: str, tick: 
     """A decision by what is there now; not written yet."""
     now, there = _clock(store), volumes(pipeline)
     last, success = history.past(store, name, now)
-    facts = Facts(tick=tick, now=now, last=last, success=success, volumes=there)
+    facts = Facts(
+        tick=tick,
+        now=now,
+        last=last,
+        success=success,
+        champion=champion(store, pipeline, retrain),
+        beside=history.beside(store, pipeline.pipeline, last.run if last else None),
+        volumes=there,
+    )
     decided = decide(retrain, facts)
     at = datetime.fromtimestamp(now, UTC)
     run = f"{at:%Y%m%dT%H%M%SZ}-{sha256_of([name, tick])[:8]}" if decided.act == "launch" else None
@@ -116,6 +133,7 @@ def _weigh(store: Store, pipeline: Pipeline, retrain: Retrain, name: str, tick: 
         volumes=there,
         last=last,
         success=success,
+        champion=facts.champion,
         decided=at.isoformat(timespec="seconds"),
         nonce=secrets.token_hex(16),
     )

@@ -23,7 +23,8 @@ class Decided(Frozen):
 
 
 def decide(retrain: Retrain, facts: Facts) -> Decided:
-    """Launches when a trigger is due, unless a run of this check lives (wait for it) or failed a short while ago (cool down)."""
+    """Launches when a trigger is due, unless a run of the pipeline goes on (wait for it) or one of this check failed a short while ago
+    (cool down)."""
     fired = tuple(said for trigger in TRIGGERS.values() if (said := trigger(retrain, facts)) is not None)
     last = facts.last
     if last is not None and last.state == "live":
@@ -34,6 +35,8 @@ def decide(retrain: Retrain, facts: Facts) -> Decided:
             why = f"run {last.run} of this check ended as {last.state}; cooling down for {left:.0f} s more"
             return Decided(act="wait", why=why, fired=fired)
     due = [said for said in fired if said.due]
+    if due and facts.beside is not None:
+        return Decided(act="wait", why=f"run {facts.beside} of this pipeline, which somebody else started, goes on", fired=fired)
     if due:
         return Decided(act="launch", why="; ".join(said.why for said in due), fired=fired)
     return Decided(act="nothing", why="no trigger is due: " + "; ".join(said.why for said in fired), fired=fired)

@@ -9,11 +9,13 @@ from pydantic import Field
 from lading import names
 from lading.errors import ManifestError, MissingObjectError
 from lading.frozen import Frozen
-from lading.ledger.documents import read_json
+from lading.ledger.documents import read_json, record_of
+from lading.ledger.silence import interrupted
 from lading.manifest.handoff import newest
 from lading.manifest.reading import read_document
+from lading.plan.order import oldest_first
 from lading.retrain.decide import Act
-from lading.retrain.triggers import Fired, Past, RunState, Volume
+from lading.retrain.triggers import Fired, Past, RunState, Seen, Volume
 from lading.store.base import Stat, Store
 
 LOOKED_AT = 20
@@ -39,6 +41,8 @@ class Decision(Frozen):
     """The newest launch before this decision, as it was then."""
     success: Past | None = None
     """The newest launch before this decision that had succeeded."""
+    champion: Seen | None = None
+    """The model in use then."""
     decided: str = ""
     """ISO-8601, UTC, by the store's clock."""
     nonce: str
@@ -118,6 +122,14 @@ def _as_now(store: Store, past: Past, now: float) -> Past:
     if state == "live" and now - past.decided > FORGOTTEN_S and not any(True for _ in store.list(names.RunPlaces(past.run).prefix)):
         return past.but(state="failed", ended=past.decided)
     return past.but(state=state, ended=ended)
+
+
+def beside(store: Store, pipeline: str, own: str | None) -> str | None:
+    """The newest run of a pipeline that goes on, whoever started it; other than the check's own."""
+    found = [stat for stat in store.list("runs/") if stat.key.endswith(("/plan.json", "/run.json"))]
+    ended = {stat.key.split("/")[1] for stat in found if stat.key.endswith("/run.json")}
+    going = [run for run in reversed(oldest_first(found)) if run != own and run not in ended and not interrupted(store, run)]
+    return next((run for run in going if record_of(store, run)["pipeline"] == pipeline), None)
 
 
 def origin(store: Store, name: str, decision: Decision) -> Decision:

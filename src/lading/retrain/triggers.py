@@ -12,6 +12,7 @@ from lading.frozen import Frozen
 SLACK = 0.05
 MAX_SLACK_S = 900.0
 """So much early counts as due: a schedule of 24 h fires a few seconds less than 24 h after a decision, every other time."""
+NONE_YET = "no model is in use, and no run of this check has succeeded yet"
 RunState = Literal["live", "succeeded", "failed", "gate_failed", "cancelled"]
 
 
@@ -45,6 +46,17 @@ class Past(Frozen):
     """What was there when it was decided."""
 
 
+class Seen(Frozen):
+    """What a model was made from, that of the last success or the one in use."""
+
+    who: str
+    """As a sentence names it."""
+    run: str
+    at: float
+    """The store's time at which its data was taken, or at the earliest could have been."""
+    volumes: dict[str, Volume] = Field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """All that a decision rests on; every time is the store's own."""
@@ -55,32 +67,48 @@ class Facts:
     """The newest launch of this check."""
     success: Past | None = None
     """The newest one that succeeded."""
+    champion: Seen | None = None
+    """The model in use."""
+    beside: str | None = None
+    """A run of this pipeline that goes on, and that this check did not launch."""
     volumes: Mapping[str, Volume] = field(default_factory=dict)
     """Stage to what is there now."""
 
+    def seen(self) -> list[Seen]:
+        """What the next model is compared with, the newest data first: the model in use, and what this check trained since, which
+        may not have been good enough to be put in use; of one run the check's own word counts, which knows when it was decided."""
+        found = []
+        if (own := self.success) is not None:
+            found.append(Seen(who=f"the last success of this check (run {own.run})", run=own.run, at=own.decided, volumes=own.volumes))
+        if self.champion is not None and (own is None or self.champion.run != own.run):
+            found.append(self.champion)
+        return sorted(found, key=lambda one: -one.at)
+
 
 def by_time(retrain: Retrain, facts: Facts) -> Fired | None:
-    """Due when the last success was decided long enough ago."""
+    """Due when the newest data that a model has seen was taken long enough ago."""
     if (trigger := retrain.time) is None:
         return None
-    if facts.success is None:
-        return Fired(trigger="time", due=True, why="no run of this check has succeeded yet")
-    age = max(0.0, facts.now - facts.success.decided)
+    if not (seen := facts.seen()):
+        return Fired(trigger="time", due=True, why=NONE_YET)
+    age = max(0.0, facts.now - seen[0].at)
     due = age >= trigger.every - min(SLACK * trigger.every, MAX_SLACK_S)
-    why = f"the last success ({facts.success.run}) was decided {_span(age)} ago; asked for is every {_span(trigger.every)}"
+    why = f"{seen[0].who} has data of {_span(age)} ago; asked for is every {_span(trigger.every)}"
     return Fired(trigger="time", due=due, why=why)
 
 
 def by_volume(retrain: Retrain, facts: Facts) -> Fired | None:
-    """Due when the data has grown enough since what the last success saw."""
+    """Due when the data has grown enough since what a model has seen of it."""
     if (trigger := retrain.volume) is None:
         return None
     now = facts.volumes.get(trigger.stage)
     if now is None:
         return Fired(trigger="volume", due=False, why=f"stage {trigger.stage} reads no outside data that can be measured")
-    before = facts.success.volumes.get(trigger.stage) if facts.success else None
-    if before is None:
-        return Fired(trigger="volume", due=True, why=f"{now.bytes} bytes are there, and no run of this check has succeeded on any yet")
+    seen = next((one for one in facts.seen() if trigger.stage in one.volumes), None)
+    if seen is None:
+        nobody = "how much of it the model in use has seen is not known" if facts.seen() else NONE_YET
+        return Fired(trigger="volume", due=True, why=f"{now.bytes} bytes are there; {nobody}")
+    before = seen.volumes[trigger.stage]
     grown = now.bytes - before.bytes
     share = trigger.grows_by is not None and grown > 0 and grown >= trigger.grows_by * before.bytes
     absolute = trigger.grows_by_bytes is not None and grown >= trigger.grows_by_bytes
@@ -96,7 +124,7 @@ def by_volume(retrain: Retrain, facts: Facts) -> Fired | None:
     return Fired(
         trigger="volume",
         due=share or absolute,
-        why=f"the data of {trigger.stage} went from {before.bytes} to {now.bytes} bytes ({grown:+d}); asked for is {asked} more",
+        why=f"the data of {trigger.stage} is {now.bytes} bytes, {grown:+d} since {seen.who}; asked for is {asked} more",
     )
 
 

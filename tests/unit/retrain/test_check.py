@@ -35,7 +35,7 @@ class World:
 
     def fire(self, tick: str, **settings: Any) -> Any:
         """One firing."""
-        return check(self.store, self.pipeline(**settings), tick, self.launch)
+        return check(self.store, self.pipeline(**settings), tick, self.launch).decision
 
     def launch(self, pipeline: Pipeline, run: str) -> None:
         """Notes the run and the tick that it was launched with; the run begins."""
@@ -146,6 +146,25 @@ def test_a_launch_that_never_came_about_is_not_waited_for_for_ever() -> None:
     check(w.store, w.pipeline(), "t1", lambda pipeline, run: None)
     w.now += 2 * DAY
 
+    assert w.fire("t2").act == "launch"
+
+
+def begin(w: World, run: str, pipeline: str) -> None:
+    """Somebody's run begins."""
+    w.store.write(names.RunPlaces(run).plan, json.dumps({"pipeline": {"pipeline": pipeline, "stages": {}}}).encode())
+
+
+def test_a_run_beside_the_check_is_waited_for_and_never_launched() -> None:
+    """A release's first training goes on: the tick waits. Other pipelines, and dead launchers, are not waited for."""
+    w = World()
+    begin(w, "20231114T221000Z-beef", "another")
+    begin(w, "20231114T221001Z-cafe", "digits")
+
+    decision = w.fire("t1")
+
+    assert (decision.act, decision.run, w.launched) == ("wait", None, [])
+    assert "20231114T221001Z-cafe" in decision.why
+    w.now += 61
     assert w.fire("t2").act == "launch"
 
 

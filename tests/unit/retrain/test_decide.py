@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lading.config.retrain import Retrain
 from lading.retrain.decide import decide
-from lading.retrain.triggers import Facts, Past, Volume
+from lading.retrain.triggers import Facts, Past, Seen, Volume
 
 DAY = 86400.0
 DAILY = Retrain.model_validate({"time": {"every": "24h"}, "cooldown": "2h"})
@@ -75,6 +75,65 @@ def test_after_a_failure_it_cools_down(state: str) -> None:
     soon, later = facts(9 * DAY + 7000, last, success=past()), facts(9 * DAY + 7301, last, success=past())
 
     assert [decide(DAILY, soon).act, decide(DAILY, later).act] == ["wait", "launch"]
+
+
+def champion(at: float, *, run: str = "r9", size: int | None = None) -> Seen:
+    """A model in use whose data was taken at a time."""
+    volumes = {} if size is None else {"data": Volume(files=1, bytes=size)}
+    return Seen(who="the model in use (digits/production, entry 1, of run r9)", run=run, at=at, volumes=volumes)
+
+
+@pytest.mark.parametrize(("age", "act"), [(0.5 * DAY, "nothing"), (2 * DAY, "launch")])
+def test_time_counts_from_the_model_in_use(age: float, act: str) -> None:
+    """A release that has just trained and promoted is not trained again at its first tick; a model that grew old is."""
+    decided = decide(DAILY, Facts(tick="t", now=age, champion=champion(0.0)))
+
+    assert act == decided.act
+    assert "the model in use (digits/production" in decided.why
+
+
+@pytest.mark.parametrize(("size", "act"), [(1050, "nothing"), (1100, "launch")])
+def test_volume_counts_from_the_model_in_use(size: int, act: str) -> None:
+    """Ten percent more than what it was trained on."""
+    now = {"data": Volume(files=1, bytes=size)}
+
+    assert act == decide(GROWING, Facts(tick="t", now=9.0, champion=champion(0.0, size=1000), volumes=now)).act
+
+
+def test_what_was_trained_since_and_not_promoted_is_not_trained_again() -> None:
+    """The model in use is old, and this check has trained on today's data already: the same once more would be no better."""
+    old, since = champion(0.0, size=1000), past(decided=9 * DAY, ended=9 * DAY + 5, size=2000)
+    soon = facts(9 * DAY + 60, since, size=2000)
+
+    for retrain in (DAILY, GROWING):
+        decided = decide(retrain, Facts(tick="t", now=soon.now, last=since, success=since, champion=old, volumes=soon.volumes))
+        assert decided.act == "nothing"
+        assert "the last success of this check (run r0)" in decided.why
+
+
+def test_a_newer_model_in_use_counts_more_than_an_older_success() -> None:
+    """Somebody trained and promoted beside the check."""
+    success = past(decided=0.0)
+
+    assert decide(DAILY, Facts(tick="t", now=2 * DAY, last=success, success=success, champion=champion(1.9 * DAY))).act == "nothing"
+    # of one run, what the check knows counts: it was decided before its data stage ran
+    own = Facts(tick="t", now=DAY, last=success, success=success, champion=champion(0.1 * DAY, run="r0"))
+    assert decide(DAILY, own).act == "launch"
+
+
+def test_a_champion_of_which_nobody_knows_what_it_saw_is_due() -> None:
+    """It says so: a model that was brought along has no data stage behind it."""
+    decided = decide(GROWING, Facts(tick="t", now=9.0, champion=champion(0.0), volumes={"data": Volume(files=1, bytes=5)}))
+
+    assert decided.act == "launch"
+    assert "how much of it the model in use has seen is not known" in decided.why
+
+
+def test_a_run_that_somebody_else_started_is_waited_for() -> None:
+    """The release's own first training goes on: due or not, no second one starts beside it."""
+    assert decide(DAILY, Facts(tick="t", now=9.0, beside="r5")).act == "wait"
+    assert "r5" in decide(DAILY, Facts(tick="t", now=9.0, beside="r5")).why
+    assert decide(DAILY, Facts(tick="t", now=9.0, beside="r5", champion=champion(1.0))).act == "nothing"
 
 
 STATES = st.sampled_from(["live", "succeeded", "failed", "gate_failed", "cancelled"])

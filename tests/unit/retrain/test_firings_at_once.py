@@ -77,7 +77,7 @@ class World:
         try:
             while True:
                 try:
-                    self.said.setdefault(tick, []).append(check(self.store, PIPELINE, tick, self.launch))
+                    self.said.setdefault(tick, []).append(check(self.store, PIPELINE, tick, self.launch).decision)
                     return
                 except Death:
                     continue
@@ -136,7 +136,7 @@ def test_a_launch_whose_tick_never_fires_again_is_made_good() -> None:
 
     decision = check(
         store, PIPELINE, "next", lambda pipeline, run: launched.append((run, pipeline.stages["data"].settings.to_data()["tick"]))
-    )
+    ).decision
 
     assert (decision.act, launched) == ("wait", [(decision.run, "lost")])
     assert json.loads(store.read("retrain/digits/lost.json"))["run"] == decision.run
