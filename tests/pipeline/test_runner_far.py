@@ -53,17 +53,9 @@ if "CLOCK_LIBRARY" not in os.environ and os.path.exists(FOLDER + "/clock.so"):
 
 
 @pytest.fixture
-def store() -> Iterator[Store]:
-    """A bucket of the test's own."""
-    import botocore.session
-
-    client, name = botocore.session.get_session().create_client("s3"), f"lading-test-{secrets.token_hex(6)}"
-    client.create_bucket(Bucket=name)
-    yield open_store(f"s3://{name}/p")
-    for page in client.get_paginator("list_objects_v2").paginate(Bucket=name):
-        for found in page.get("Contents", ()):
-            client.delete_object(Bucket=name, Key=found["Key"])
-    client.delete_bucket(Bucket=name)
+def store(bucket: str) -> Store:
+    """A store of the test's own."""
+    return open_store(f"s3://{bucket}/{secrets.token_hex(6)}")
 
 
 @pytest.fixture
