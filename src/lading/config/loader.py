@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ TOP = ("pipeline", "store", "defaults", "stages", "kubernetes", "retrain")
 RESOURCES = tuple(Resources.model_fields)
 STAGE = ("kind", "needs", "settings", "gates", "from", *RESOURCES)
 EXTENSIONS = {"kubernetes": ("lading.config.cluster", "Cluster"), "retrain": ("lading.config.retrain", "Retrain")}
-"""Top-level maps with models of their own, where those are installed."""
+"""Top-level maps with models of their own, imported for a file that has them."""
 
 
 def load(path: Path | str, *, overrides: Sequence[str] = ()) -> Pipeline:
@@ -87,8 +86,11 @@ def _load(marked: Marked, *, folder: Path, source: str, overrides: Sequence[str]
         if key not in TOP and not (resolved and key in {"folder", "overrides"}):
             problems.add((key,), f"there is no such key{nearest(key, TOP)}")
     for name, (module, model) in EXTENSIONS.items():
-        if name in values and values[name] != {} and find_spec(module) is not None:
-            _checked(getattr(import_module(module), model), values[name], (name,), problems)
+        if name in values and values[name] != {}:
+            found = _checked(getattr(import_module(module), model), values[name], (name,), problems)
+            if found and name == "retrain" and isinstance(data.get("stages"), dict):
+                for trigger, stage in found.misnamed(data["stages"]).items():
+                    problems.add((name, trigger, "stage"), f"there is no stage {stage!r}{nearest(stage, data['stages'])}")
     for path, text in written_down(data):
         problems.add(path, text, secret=True)
     _name_of(data, problems)

@@ -1,7 +1,7 @@
 """When to train again: what a pipeline's `retrain:` may say."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
@@ -29,7 +29,11 @@ def seconds_of(value: Any) -> Any:
     return float(match[1]) * _SECONDS[match[2]]
 
 
-Duration = Annotated[float, BeforeValidator(seconds_of), Field(gt=0, le=10 * 365 * 86400)]
+Duration = Annotated[
+    float,
+    BeforeValidator(seconds_of, json_schema_input_type=Annotated[str, Field(pattern=_DURATION.pattern)] | float),
+    Field(gt=0, le=10 * 365 * 86400),
+]
 
 
 class TimeTrigger(Frozen):
@@ -85,28 +89,20 @@ class Retrain(Frozen):
             raise ValueError("it needs a trigger: time: {every: 24h}, or volume: {grows_by: 0.1}")
         return self
 
+    def misnamed(self, stages: Collection[str]) -> dict[str, str]:
+        """Trigger to the stage that it names, where the pipeline has none of that name."""
+        triggers = {"time": self.time, "volume": self.volume}
+        return {name: trigger.stage for name, trigger in triggers.items() if trigger is not None and trigger.stage not in stages}
 
-def parse(retrain: Mapping[str, Any], stages: Mapping[str, object]) -> Retrain:
-    """A pipeline's `retrain:` as a model.
 
-    Args:
-        retrain: as it is written.
-        stages: the pipeline's stages by name.
+def parse(retrain: Mapping[str, Any]) -> Retrain:
+    """A loaded pipeline's `retrain:` as a model.
 
     Raises:
-        ConfigError: what is wrong with it, all at once.
+        ConfigError: what is wrong with it, all at once; the loader has said the same with lines.
     """
     try:
-        found = Retrain.model_validate(dict(retrain))
+        return Retrain.model_validate(dict(retrain))
     except ValidationError as error:
         wrong = [f"retrain{''.join(f'.{part}' for part in e['loc'])}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()]
         raise ConfigError(wrong, do="lading schema pipeline shows what `retrain:` may hold") from error
-    triggers = {"time": found.time, "volume": found.volume}
-    missing = [
-        f"retrain.{name}.stage: there is no stage {trigger.stage!r}; there is {', '.join(stages)}"
-        for name, trigger in triggers.items()
-        if trigger is not None and trigger.stage not in stages
-    ]
-    if missing:
-        raise ConfigError(missing)
-    return found

@@ -8,9 +8,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from lading.config.cluster import Cluster
 from lading.config.gate import Gate
 from lading.config.kinds import KINDS, Kind
 from lading.config.resources import Resources
+from lading.config.retrain import Retrain
 
 NAME = {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,39}$"}
 
@@ -62,8 +64,8 @@ def pipeline_schema() -> dict[str, Any]:
                 "properties": named,
                 "additionalProperties": {"allOf": [{"$ref": "#/$defs/stage"}, {"type": "object", "required": ["kind"]}]},
             },
-            "kubernetes": {"type": "object", "description": "Where pods run."},
-            "retrain": {"type": "object", "description": "When to train again."},
+            "kubernetes": {**_model(Cluster, "kubernetes", definitions), "description": "Where pods run."},
+            "retrain": {**_model(Retrain, "retrain", definitions), "description": "When to train again."},
         },
         "$defs": dict(sorted(definitions.items())),
     }
@@ -72,6 +74,9 @@ def pipeline_schema() -> dict[str, Any]:
 def meanings(model: type[BaseModel]) -> dict[str, str]:
     """Each field's docstring, read from the source: only a person (or an editor) asks, so no import pays for it."""
     found: dict[str, str] = {}
+    for base in model.__bases__:
+        if issubclass(base, BaseModel) and base.model_fields:
+            found |= meanings(base)
     body = next(node for node in ast.parse(dedent(inspect.getsource(model))).body if isinstance(node, ast.ClassDef)).body
     for field, text in pairwise(body):
         named = field.target.id if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) else ""

@@ -87,7 +87,7 @@ def markdown(decision: Decision) -> str:
 def _retrain_of(pipeline: Pipeline) -> Retrain:
     if not pipeline.retrain:
         raise ConfigError([f"pipeline {pipeline.pipeline} has no `retrain:`"], do="add one: retrain: {time: {every: 24h}}")
-    retrain = parse(pipeline.retrain, pipeline.stages)
+    retrain = parse(pipeline.retrain)
     if retrain.time is not None:
         _put_tick(pipeline.stages[retrain.time.stage], "tick")
     return retrain
