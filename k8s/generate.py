@@ -18,7 +18,17 @@ from lading.plan.job import JobSpec
 
 HERE = Path(__file__).parent
 SCHEMA = HERE.parent / "helm/lading/values.schema.json"
-CHARTS = ("namespace", "context", "images", "image_pull_policy", "service", "store", "ca_bundle", "image_pull_secrets")
+CHARTS = (
+    "namespace",
+    "context",
+    "images",
+    "image_pull_policy",
+    "service",
+    "store",
+    "ca_bundle",
+    "image_pull_secrets",
+    "service_account_annotations",
+)
 """Fields of the `kubernetes:` map that the chart's other values say."""
 STORE = "s3://bucket/lading"
 NAMESPACE = "ml"

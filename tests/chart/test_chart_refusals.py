@@ -97,4 +97,5 @@ def test_the_schema_knows_every_setting_of_the_kubernetes_map() -> None:
 
     known = json.loads((CHART / "values.schema.json").read_text())["properties"]["kubernetes"]["properties"]
     own = {"namespace", "context", "images", "image_pull_policy", "image_pull_secrets", "service", "store", "ca_bundle"}
+    own |= {"service_account_annotations"}
     assert set(Cluster.model_fields) - own == set(known)

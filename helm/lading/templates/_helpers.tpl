@@ -35,11 +35,38 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 
+{{/* The launcher's account: the values', else the one that `kubernetes` names, as for `lading submit`, else the release's. */}}
 {{- define "lading.serviceAccountName" -}}
+{{- $default := .Values.serviceAccount.create | ternary (include "lading.fullname" .) "default" -}}
+{{- .Values.serviceAccount.name | default (include "lading.launcherSettings" . | fromJson).service_account | default $default -}}
+{{- end }}
+
+{{/* The accounts that the release makes, to their annotations, as JSON: the launcher's, and one that the pipeline annotates. One that
+`kubernetes` names and nothing annotates is someone's. */}}
+{{- define "lading.accounts" -}}
+{{- $found := dict -}}
 {{- if .Values.serviceAccount.create -}}
-{{- default (include "lading.fullname" .) .Values.serviceAccount.name -}}
-{{- else -}}
-{{- default "default" .Values.serviceAccount.name -}}
+{{- $map := include "lading.kubernetes" . | fromJson -}}
+{{- $annotations := .Values.serviceAccount.annotations -}}
+{{- $named := (include "lading.launcherSettings" . | fromJson).service_account -}}
+{{- if or .Values.serviceAccount.name $annotations (not $named) -}}
+{{- $_ := set $found (include "lading.serviceAccountName" .) $annotations -}}
+{{- end -}}
+{{- with $map.service_account_annotations -}}
+{{- $name := required "kubernetes.service_account_annotations are there and no `service_account`: name it" $map.service_account -}}
+{{- $_ := set $found $name (merge (deepCopy (get $found $name | default dict)) .) -}}
+{{- end -}}
+{{- end -}}
+{{- $found | toJson -}}
+{{- end }}
+
+{{/* The stages' account: the one that `kubernetes` names, else the launcher's where that has an identity. They get no API token of it. */}}
+{{- define "lading.stagesAccount" -}}
+{{- $map := include "lading.kubernetes" . | fromJson -}}
+{{- if $map.service_account -}}
+{{- $map.service_account -}}
+{{- else if or .Values.serviceAccount.annotations (and (not .Values.serviceAccount.create) .Values.serviceAccount.name) -}}
+{{- include "lading.serviceAccountName" . -}}
 {{- end -}}
 {{- end }}
 
@@ -56,6 +83,45 @@ pipeline-{{ .Values.pipeline | sha256sum | trunc 8 }}.yaml
 {{/* The pipeline's own `kubernetes:` map, as JSON. */}}
 {{- define "lading.own" -}}
 {{- (.Values.pipeline | fromYaml).kubernetes | default dict | toJson -}}
+{{- end }}
+
+{{/* That map with the values' over it, field by field, as JSON. */}}
+{{- define "lading.kubernetes" -}}
+{{- $map := include "lading.own" . | fromJson -}}
+{{- range $field, $value := .Values.kubernetes -}}
+{{- $_ := set $map $field $value -}}
+{{- end -}}
+{{- $map | toJson -}}
+{{- end }}
+
+{{/* What the launcher's pod gets of it, as JSON, by the rule of `lading submit` (config/cluster.py): as a stage `launcher` would, but nothing
+that is there for GPUs. `launcher` of the values comes over that; maps are merged, lists and words replaced. */}}
+{{- define "lading.launcherSettings" -}}
+{{- $map := include "lading.kubernetes" . | fromJson -}}
+{{- $own := ($map.stages | default dict).launcher | default dict -}}
+{{- $found := dict "runtime_class" $own.runtime_class -}}
+{{- range $field := list "tolerations" "priority_class" "service_account" -}}
+{{- $_ := set $found $field (hasKey $own $field | ternary (get $own $field) (get $map $field)) -}}
+{{- end -}}
+{{- if hasKey $own "env_from_secrets" -}}
+{{- $_ := set $found "env_from_secrets" (append $own.env_from_secrets .Values.store.secret | compact | uniq) -}}
+{{- else -}}
+{{- $_ := set $found "env_from_secrets" (include "lading.secrets" . | fromJsonArray) -}}
+{{- end -}}
+{{- $mine := dict "env" .Values.launcher.env "node_selector" .Values.launcher.nodeSelector -}}
+{{- range $field := list "node_selector" "affinity" "labels" "annotations" "env" -}}
+{{- $laid := dict -}}
+{{- range $one := list (get $map $field | default dict) (get $own $field | default dict) (get $mine $field | default dict) -}}
+{{- range $name, $value := $one -}}
+{{- $_ := set $laid $name $value -}}
+{{- end -}}
+{{- end -}}
+{{- $_ := set $found $field $laid -}}
+{{- end -}}
+{{- with .Values.launcher.tolerations -}}
+{{- $_ := set $found "tolerations" . -}}
+{{- end -}}
+{{- $found | toJson -}}
 {{- end }}
 
 {{/* Secrets whose entries are environment of launcher and stages: the pipeline's, the values' and the store's. */}}
@@ -98,6 +164,9 @@ pipeline-{{ .Values.pipeline | sha256sum | trunc 8 }}.yaml
 {{- $_ := set $map "image_pull_policy" (include "lading.pullPolicy" .) -}}
 {{- $_ := set $map "namespace" .Release.Namespace -}}
 {{- $_ := set $map "service" (include "lading.serviceName" .) -}}
+{{- with include "lading.stagesAccount" . -}}
+{{- $_ := set $map "service_account" . -}}
+{{- end -}}
 {{- /* the launcher sees the store as the stages do */ -}}
 {{- $_ := set $map "store" nil -}}
 {{- $_ := set $map "images" (include "lading.images" . | fromJson) -}}
@@ -134,12 +203,41 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
+{{/* The metadata of such a pod: the settings' labels, under the chart's own. Takes root, component and, of a launcher, run. */}}
+{{- define "lading.podMetadata" -}}
+{{- $settings := include "lading.launcherSettings" .root | fromJson -}}
+{{- $labels := $settings.labels -}}
+{{- range $name, $value := include "lading.selectorLabels" .root | fromYaml -}}
+{{- $_ := set $labels $name $value -}}
+{{- end -}}
+{{- $_ := set $labels "app.kubernetes.io/component" .component -}}
+{{- with .run -}}
+{{- $_ := set $labels "lading/run" . -}}
+{{- end -}}
+labels:
+  {{- toYaml $labels | nindent 2 }}
+{{- with $settings.annotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
 {{/* The spec of a pod that runs lading's command line. Takes root, name (its container), command (JSON), token, tick and pipeline. */}}
 {{- define "lading.podSpec" -}}
 {{- $root := .root -}}
 {{- $values := $root.Values -}}
 {{- $ca := include "lading.caBundle" $root -}}
-{{- $env := $values.kubernetes.env | default (include "lading.own" $root | fromJson).env | default dict -}}
+{{- $settings := include "lading.launcherSettings" $root | fromJson -}}
+{{- $env := dict "HOME" "/scratch" "TMPDIR" "/scratch" "LADING_CACHE" "/scratch/cache" -}}
+{{- if .token -}}
+{{- $_ := set $env "LADING_OWNER" (include "lading.fullname" $root) -}}
+{{- end -}}
+{{- range $name, $value := $settings.env -}}
+{{- $_ := set $env $name $value -}}
+{{- end -}}
+{{- if $ca -}}
+{{- $_ := set $env "AWS_CA_BUNDLE" "/etc/lading-ca/ca.crt" -}}
+{{- end -}}
 restartPolicy: Never
 serviceAccountName: {{ include "lading.serviceAccountName" $root }}
 automountServiceAccountToken: {{ .token }}
@@ -153,13 +251,23 @@ imagePullSecrets:
   - name: {{ . }}
   {{- end }}
 {{- end }}
-{{- with $values.launcher.nodeSelector }}
+{{- with $settings.node_selector }}
 nodeSelector:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with $values.launcher.tolerations }}
+{{- with $settings.tolerations }}
 tolerations:
   {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $settings.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $settings.priority_class }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with $settings.runtime_class }}
+runtimeClassName: {{ . }}
 {{- end }}
 containers:
   - name: {{ .name }}
@@ -167,24 +275,15 @@ containers:
     imagePullPolicy: {{ include "lading.pullPolicy" $root }}
     command: {{ .command }}
     env:
-      - {name: HOME, value: /scratch}
-      - {name: TMPDIR, value: /scratch}
-      - {name: LADING_CACHE, value: /scratch/cache}
-      {{- if .token }}
-      - {name: LADING_OWNER, value: {{ include "lading.fullname" $root }}}
-      {{- end }}
-      {{- if $ca }}
-      - {name: AWS_CA_BUNDLE, value: /etc/lading-ca/ca.crt}
-      {{- end }}
       {{- if .tick }}
       - name: LADING_TICK
         valueFrom: {fieldRef: {fieldPath: "metadata.labels['batch.kubernetes.io/job-name']"}}
       {{- end }}
-      {{- range $name, $value := merge (deepCopy $values.launcher.env) $env }}
+      {{- range $name, $value := $env }}
       - name: {{ $name }}
         value: {{ kindIs "float64" $value | ternary ($value | toJson) $value | quote }}
       {{- end }}
-    {{- with include "lading.secrets" $root | fromJsonArray }}
+    {{- with $settings.env_from_secrets }}
     envFrom:
       {{- range . }}
       - secretRef: {name: {{ . }}}
@@ -234,10 +333,7 @@ podFailurePolicy:
   {{- include "lading.podFailurePolicy" "launcher" | nindent 2 }}
 template:
   metadata:
-    labels:
-      {{- include "lading.selectorLabels" .root | nindent 6 }}
-      app.kubernetes.io/component: launcher
-      lading/run: {{ .run }}
+    {{- include "lading.podMetadata" (dict "root" .root "component" "launcher" "run" .run) | nindent 4 }}
   spec:
     {{- include "lading.podSpec" (dict "root" .root "name" "launcher" "command" $command "token" true "tick" false "pipeline" true) | nindent 4 }}
 {{- end }}

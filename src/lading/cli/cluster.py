@@ -101,17 +101,35 @@ def apply(pipeline: Pipeline, objects: list[Object]) -> list[str]:
 
 
 def _as_it_is(connection: Connection, rbac: Any, item: Object) -> str:
-    """What became of an object that is there: a Role of another lading gets the rules that this one's launcher needs, as by kubectl."""
-    if item["kind"] != "Role":
-        return "is there"
+    """What became of an object that is there: what launchers share of another lading gets the rules that this one's launcher needs, and
+    the annotations that this pipeline says, as by kubectl; what is someone's stays as it is."""
     name, namespace = item["metadata"]["name"], connection.namespace
-    found = connection.core.api_client.sanitize_for_serialization(
-        connection.call(rbac.read_namespaced_role, name, namespace, verb="get roles")
-    )
-    if (found["metadata"].get("labels") or {}).get(words.MANAGED_BY) != words.MANAGER or found.get("rules") == item["rules"]:
+    if item["kind"] == "Role":
+        read, patch, what = rbac.read_namespaced_role, rbac.patch_namespaced_role, "roles"
+        change: Object = {"rules": item["rules"]}
+    elif item["kind"] == "ServiceAccount" and (noted := item["metadata"].get("annotations")):
+        read, patch, what = (
+            connection.core.read_namespaced_service_account,
+            connection.core.patch_namespaced_service_account,
+            "serviceaccounts",
+        )
+        change = {"metadata": {"annotations": noted}}
+    else:
         return "is there"
-    connection.call(rbac.patch_namespaced_role, name, namespace, {"rules": item["rules"]}, verb="patch roles")
+    found = connection.core.api_client.sanitize_for_serialization(connection.call(read, name, namespace, verb=f"get {what}"))
+    if _holds(found, change):
+        return "is there"
+    if (found["metadata"].get("labels") or {}).get(words.MANAGED_BY) != words.MANAGER:
+        return "is there, is not lading's, and stays as it is"
+    connection.call(patch, name, namespace, change, verb=f"patch {what}")
     return "configured"
+
+
+def _holds(found: Any, change: Any) -> bool:
+    """Whether an object says already what a change would make it say."""
+    if isinstance(change, dict):
+        return isinstance(found, dict) and all(_holds(found.get(key), value) for key, value in change.items())
+    return bool(found == change)
 
 
 def launcher_of(pipeline: Pipeline, run: str) -> str | None:

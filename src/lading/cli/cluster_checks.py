@@ -145,7 +145,13 @@ def _wait(connection: Connection, name: str, wait_s: float) -> tuple[Object, lis
 def _job(cluster: Cluster, name: str, namespace: str, store: str) -> Object:
     """The launcher's own pod, with another command and no token."""
     job = launcher.launcher_job(
-        cluster, name=name, run=name, pipeline="doctor", store=store, namespace=namespace, account=cluster.service_account or "default"
+        cluster,
+        name=name,
+        run=name,
+        pipeline="doctor",
+        store=store,
+        namespace=namespace,
+        account=cluster.launcher().service_account or "default",
     )
     job["spec"] |= {"backoffLimit": 0, "ttlSecondsAfterFinished": 60}
     job["spec"].pop("podFailurePolicy")
@@ -155,5 +161,6 @@ def _job(cluster: Cluster, name: str, namespace: str, store: str) -> Object:
     container["command"] = ["lading", "doctor", "--store", store, "--json"]
     container["volumeMounts"] = [one for one in container["volumeMounts"] if one["name"] != "pipeline"]
     for metadata in (job["metadata"], job["spec"]["template"]["metadata"]):
-        metadata["labels"] = {words.MANAGED_BY: words.MANAGER, words.NAME: "lading", words.COMPONENT: "doctor"}
+        own = {words.MANAGED_BY: words.MANAGER, words.NAME: "lading", words.COMPONENT: "doctor"}
+        metadata["labels"] = {**cluster.launcher().labels, **own}
     return job

@@ -1,8 +1,8 @@
 """Where pods run: the `kubernetes:` map of a pipeline. Nothing here is in a key."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lading.config.resources import Memory
 from lading.frozen import Frozen
@@ -38,6 +38,12 @@ class Volume(Frozen):
     read_only: bool = True
 
 
+LAUNCHER = "launcher"
+"""Under `stages:`, what differs for the launcher's pod."""
+STAGES_ALONE = ("runtime_class", "network_interface")
+"""What the launcher, a small pod without a GPU, does not take over from the pipeline's map."""
+
+
 class PodSettings(Frozen):
     """What a stage's pods get; a stage's own map under `stages:` is laid over the pipeline's."""
 
@@ -48,7 +54,7 @@ class PodSettings(Frozen):
     priority_class: str | None = None
     runtime_class: str | None = None
     service_account: str | None = None
-    """For workload identity; stage pods get no API token all the same."""
+    """For workload identity; stage pods get no API token all the same. It is there already, unless it gets annotations here."""
     labels: dict[str, LabelValue] = Field(default_factory=dict)
     annotations: dict[str, str] = Field(default_factory=dict)
     env: dict[str, str] = Field(default_factory=dict)
@@ -82,8 +88,16 @@ class Cluster(PodSettings):
     store: str | None = None
     """The store as pods see it, where that differs from how the launcher sees it."""
     ephemeral_storage: Memory | None = None
+    service_account_annotations: dict[str, str] = Field(default_factory=dict)
+    """For workload identity: `submit`, `render` and the chart make `service_account`, with these, for launcher and stages."""
     stages: dict[str, PodSettings] = Field(default_factory=dict)
-    """Stage to what differs for its pods."""
+    """Stage to what differs for its pods; `launcher` to what differs for the launcher's."""
+
+    @model_validator(mode="after")
+    def _annotated_is_named(self) -> Self:
+        if self.service_account_annotations and not self.service_account:
+            raise ValueError("service_account_annotations are there and no `service_account`: name it, so that launcher and stages use it")
+        return self
 
     def pod(self, stage: str) -> PodSettings:
         """The settings of a stage's pods: maps are merged, the rest is replaced where the stage says something."""
@@ -93,3 +107,8 @@ class Cluster(PodSettings):
             value = getattr(own, name)
             base[name] = {**base[name], **value} if isinstance(value, dict) else value
         return PodSettings.model_construct(**base)
+
+    def launcher(self) -> PodSettings:
+        """The settings of the launcher's pod: as of a stage of that name, but for what is there for GPUs."""
+        own = self.stages.get(LAUNCHER, PodSettings())
+        return self.pod(LAUNCHER).model_copy(update={name: getattr(own, name) for name in STAGES_ALONE})

@@ -260,6 +260,68 @@ def test_a_launchers_name_follows_from_what_it_runs() -> None:
     assert len(launched("R" * 60)["Job"]["metadata"]["name"]) <= 63
 
 
+def test_a_launcher_is_placed_as_a_stage_of_its_name() -> None:
+    """The pipeline's map counts for it too, with `stages.launcher` over it; what is there for GPUs does not."""
+    settings: Object = {
+        "labels": {"team": "t", words.COMPONENT: "mine"},
+        "annotations": {"note": "of all"},
+        "node_selector": {"zone": "a"},
+        "tolerations": [{"key": "x", "operator": "Exists"}],
+        "affinity": {"podAffinity": {}},
+        "priority_class": "low",
+        "runtime_class": "nvidia",
+        "network_interface": "eth1",
+        "queue": "q",
+        "image_pull_secrets": ["reg"],
+        "stages": {"launcher": {"priority_class": "high", "node_selector": {"pool": "cpu"}}, "train": {"node_selector": {"gpu": "1"}}},
+    }
+    made = launched(**settings)["Job"]
+    spec, metadata = pod(made), made["spec"]["template"]["metadata"]
+    assert spec["nodeSelector"] == {"zone": "a", "pool": "cpu"}
+    assert (spec["priorityClassName"], spec["affinity"]) == ("high", {"podAffinity": {}})
+    assert (spec["tolerations"], spec["imagePullSecrets"]) == ([{"key": "x", "operator": "Exists"}], [{"name": "reg"}])
+    for labels in (metadata["labels"], made["metadata"]["labels"]):
+        assert (labels["team"], labels[words.COMPONENT]) == ("t", "launcher")
+        assert words.QUEUE not in labels
+    assert metadata["annotations"] == {"note": "of all"}
+    assert not {"runtimeClassName", "suspend"} & {*spec, *made["spec"]}
+    assert "eth1" not in env(made).values()
+    assert set(container(made)["resources"]["limits"]) == {"cpu", "memory"}
+
+
+def accounts(**settings: Any) -> dict[str, Any]:
+    """The service accounts that are made for a launcher, to their annotations; with its own and its stages' beside them."""
+    pipeline = from_data({"pipeline": "p", "stages": {"s": {"kind": "script", "settings": {"command": ["true"]}}}}, folder="")
+    cluster = Cluster.model_validate(settings)
+    objects = launcher.objects(pipeline.but(folder=""), cluster, run="r1", store="s3://b/p", namespace="ml")
+    by_kind = {each["kind"]: each for each in objects}
+    (subject,) = by_kind["RoleBinding"]["subjects"]
+    assert subject["name"] == pod(by_kind["Job"])["serviceAccountName"]
+    assert by_kind["Role"]["metadata"]["name"] == by_kind["RoleBinding"]["roleRef"]["name"] == "lading-launcher", "never someone's own Role"
+    stage = pod(render.stage_job(job(), cluster, namespace="ml"))
+    assert stage["automountServiceAccountToken"] is False
+    made = {each["metadata"]["name"]: each["metadata"].get("annotations") for each in objects if each["kind"] == "ServiceAccount"}
+    return {"made": made, "launcher": subject["name"], "stage": stage.get("serviceAccountName")}
+
+
+def test_an_identity_is_the_launchers_and_the_stages() -> None:
+    """An account that is named is both's, and made only where it gets annotations: any other is someone's, and is left as it is."""
+    role = {"eks.amazonaws.com/role-arn": "arn"}
+    assert accounts() == {"made": {"lading-launcher": None}, "launcher": "lading-launcher", "stage": None}
+    assert accounts(service_account="theirs") == {"made": {}, "launcher": "theirs", "stage": "theirs"}
+    found = accounts(service_account="ours", service_account_annotations=role)
+    assert found == {"made": {"ours": role}, "launcher": "ours", "stage": "ours"}
+    apart = accounts(service_account="ours", service_account_annotations=role, stages={"launcher": {"service_account": "lading-launcher"}})
+    assert apart == {"made": {"lading-launcher": None, "ours": role}, "launcher": "lading-launcher", "stage": "ours"}
+
+
+def test_no_secret_is_needed() -> None:
+    """With an identity there is none: nothing of one is in launcher or stage."""
+    for made in (launched(service_account="ours")["Job"], rendered(service_account="ours")):
+        assert not container(made)["envFrom"]
+        assert "secret" not in json.dumps(made).lower()
+
+
 @pytest.mark.parametrize("store", ["s3://b/p", "/store/models"])
 def test_a_launcher_mounts_what_its_store_lies_in(store: str) -> None:
     """A store in a volume is mounted into the launcher's pod as into those of the stages; beside an S3 store, data is not."""

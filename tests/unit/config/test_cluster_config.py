@@ -56,6 +56,12 @@ def test_the_file_says_where_it_is_wrong() -> None:
     assert "queue" in str(refused.value)
 
 
+def test_an_account_that_is_annotated_is_named() -> None:
+    """Annotations without an account would reach nobody: what is missing is said."""
+    with pytest.raises(ConfigError, match="name it, so that launcher and stages use it"):
+        from_data({**PIPELINE, "kubernetes": {"service_account_annotations": {"a": "b"}}}, folder="")
+
+
 def test_a_stage_says_what_differs() -> None:
     """Maps are merged, with the stage's entries over the pipeline's; the rest is replaced, and only where the stage says it."""
     found = Cluster.model_validate(

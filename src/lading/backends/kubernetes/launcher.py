@@ -18,6 +18,8 @@ BACKOFF_LIMIT = 100
 """A launcher keeps nothing: whatever ended it, the next one goes on."""
 FINAL_CODES = (1, 2, 3, 130)
 """A stage failed, the pipeline is wrong, a gate failed, cancelled: another launcher would find the same."""
+ACCOUNT = "lading-launcher"
+"""The launcher's service account where the pipeline names none, and in any case its Role."""
 RULES: Sequence[Object] = (
     {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["create", "get", "list", "watch", "delete"]},
     {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
@@ -46,22 +48,43 @@ def objects(pipeline: Pipeline, cluster: Cluster, *, run: str, store: str, names
     name = launcher_name(run, text, cluster.images.launch)
     meta = {"namespace": namespace, "labels": labels(run, pipeline.pipeline)}
     shared = {"namespace": namespace, "labels": SHARED}
-    account = cluster.service_account or "lading-launcher"
+    account = account_of(cluster)
+    binding = account if account == ACCOUNT else f"{ACCOUNT}-{account}"
     made: list[Object] = [
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, **meta}, "data": {PIPELINE_FILE: text}},
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": account, **shared}, "automountServiceAccountToken": False},
-        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": account, **shared}, "rules": list(RULES)},
+        *(service_account(one, namespace, notes) for one, notes in accounts(cluster).items()),
+        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": ACCOUNT, **shared}, "rules": list(RULES)},
         {
             "apiVersion": "rbac.authorization.k8s.io/v1",
             "kind": "RoleBinding",
-            "metadata": {"name": account, **shared},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": account},
+            "metadata": {"name": binding, **shared},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": ACCOUNT},
             "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": namespace}],
         },
         render.service(cluster.service, namespace),
         launcher_job(cluster, name=name, run=run, pipeline=pipeline.pipeline, store=store, namespace=namespace, account=account),
     ]
     return made
+
+
+def account_of(cluster: Cluster) -> str:
+    """The launcher's service account."""
+    return cluster.launcher().service_account or ACCOUNT
+
+
+def accounts(cluster: Cluster) -> dict[str, dict[str, str]]:
+    """The service accounts that are made, to their annotations: lading's own, and the one that gets annotations. Others are someone's."""
+    found: dict[str, dict[str, str]] = {ACCOUNT: {}} if account_of(cluster) == ACCOUNT else {}
+    if cluster.service_account and cluster.service_account_annotations:
+        found[cluster.service_account] = dict(cluster.service_account_annotations)
+    return found
+
+
+def service_account(name: str, namespace: str, annotations: dict[str, str]) -> Object:
+    """Without a token: the launcher's pod asks for one itself, and those of stages get none."""
+    noted = {"annotations": annotations} if annotations else {}
+    metadata = {"name": name, "namespace": namespace, "labels": SHARED, **noted}
+    return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata, "automountServiceAccountToken": False}
 
 
 def launcher_name(run: str, text: str, image: str) -> str:
@@ -77,8 +100,9 @@ def labels(run: str, pipeline: str) -> dict[str, str]:
 
 
 def launcher_job(cluster: Cluster, *, name: str, run: str, pipeline: str, store: str, namespace: str, account: str) -> Object:
-    """The launcher: small, restarted after a disruption, done after an end of its run."""
-    pod = cluster.pod("launcher")
+    """The launcher: small, restarted after a disruption, done after an end of its run. Placed as a stage `launcher` would be, but that it
+    never asks for a GPU and waits in no queue."""
+    pod = cluster.launcher()
     mounted = not store.startswith("s3://")  # a folder: it lies in one of the volumes
     env = {ENV_OWNER: name, "HOME": words.SCRATCH, "TMPDIR": words.SCRATCH, "LADING_CACHE": f"{words.SCRATCH}/cache", **pod.env}
     if cluster.ca_bundle:
@@ -93,6 +117,7 @@ def launcher_job(cluster: Cluster, *, name: str, run: str, pipeline: str, store:
         "envFrom": [{"secretRef": {"name": secret}} for secret in pod.env_from_secrets],
         "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"cpu": "1", "memory": "512Mi"}},
         "securityContext": render.container_security(),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
             {"name": "pipeline", "mountPath": PIPELINE_FOLDER, "readOnly": True},
             {"name": "scratch", "mountPath": words.SCRATCH},
@@ -102,7 +127,6 @@ def launcher_job(cluster: Cluster, *, name: str, run: str, pipeline: str, store:
     }
     spec: Object = {
         "restartPolicy": "Never",
-        "serviceAccountName": account,
         "automountServiceAccountToken": True,
         "enableServiceLinks": False,
         "terminationGracePeriodSeconds": 30,
@@ -115,25 +139,23 @@ def launcher_job(cluster: Cluster, *, name: str, run: str, pipeline: str, store:
             *([{"name": "ca", "configMap": {"name": cluster.ca_bundle}}] if cluster.ca_bundle else []),
         ],
     }
-    if cluster.image_pull_secrets:
-        spec["imagePullSecrets"] = [{"name": secret} for secret in cluster.image_pull_secrets]
-    if pod.node_selector:
-        spec["nodeSelector"] = pod.node_selector
+    spec |= {**render.placement(pod, cluster), "serviceAccountName": account}
     if pod.tolerations:
-        spec["tolerations"] = [one.model_dump(by_alias=True, exclude_none=True) for one in pod.tolerations]
+        spec["tolerations"] = render.tolerations(pod)
     rules = [
         {"action": "FailJob", "onExitCodes": {"containerName": "launcher", "operator": "In", "values": list(FINAL_CODES)}},
         {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
     ]
-    metadata = {"name": name, "namespace": namespace, "labels": labels(run, pipeline)}
+    told = {**pod.labels, **labels(run, pipeline)}
+    noted = {"annotations": pod.annotations} if pod.annotations else {}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": metadata,
+        "metadata": {"name": name, "namespace": namespace, "labels": told},
         "spec": {
             "backoffLimit": BACKOFF_LIMIT,
             "podFailurePolicy": {"rules": rules},
             "ttlSecondsAfterFinished": cluster.ttl_s,
-            "template": {"metadata": {"labels": labels(run, pipeline)}, "spec": spec},
+            "template": {"metadata": {"labels": told, **noted}, "spec": spec},
         },
     }

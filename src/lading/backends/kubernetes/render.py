@@ -102,25 +102,32 @@ def pod_template(job: JobSpec, cluster: Cluster, pod: PodSettings, nodes: int, n
         "volumes": _volumes(job, cluster, pod),
         "tolerations": [
             *(_toleration(key) for key in ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")),
-            *(one.model_dump(by_alias=True, exclude_none=True) for one in pod.tolerations),
+            *tolerations(pod),
         ],
     }
     if nodes > 1:
         spec["subdomain"] = cluster.service
-    spec |= {
-        key: value
-        for key, value in {
-            "nodeSelector": pod.node_selector,
-            "affinity": pod.affinity,
-            "priorityClassName": pod.priority_class,
-            "runtimeClassName": pod.runtime_class,
-            "serviceAccountName": pod.service_account,
-            "imagePullSecrets": [{"name": secret} for secret in cluster.image_pull_secrets],
-        }.items()
-        if value
-    }
+    spec |= placement(pod, cluster)
     annotations = {**pod.annotations, words.KEY: job.key, words.JOB: json.dumps(job.to_data(), sort_keys=True)}
     return {"metadata": {"labels": {**pod.labels, **labels(job)}, "annotations": annotations}, "spec": spec}
+
+
+def placement(pod: PodSettings, cluster: Cluster) -> Object:
+    """Where a pod goes, as what, and who may pull its image: the same for stages and launcher."""
+    found: Object = {
+        "nodeSelector": pod.node_selector,
+        "affinity": pod.affinity,
+        "priorityClassName": pod.priority_class,
+        "runtimeClassName": pod.runtime_class,
+        "serviceAccountName": pod.service_account,
+        "imagePullSecrets": [{"name": secret} for secret in cluster.image_pull_secrets],
+    }
+    return {key: value for key, value in found.items() if value}
+
+
+def tolerations(pod: PodSettings) -> list[Object]:
+    """The settings' own, as Kubernetes writes them."""
+    return [one.model_dump(by_alias=True, exclude_none=True) for one in pod.tolerations]
 
 
 def security(cluster: Cluster) -> Object:
