@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lading.config.commands import follow_up
 from lading.config.pipeline import Pipeline as PipelineFile
 from lading.driving import Record, drive, write_page
 from lading.errors import CancelledError, GateFailedError, LadingError, NoSuchStageError, StageFailedError
@@ -180,12 +181,14 @@ class Run(Mapping[str, StageResult]):
             if stage.state == "failed":
                 verdict = verdict_of(self.store, stage.record) or {}
                 why = verdict.get("message") or stage.record.get("reason") or "no cause is known"
-                raise StageFailedError(f"{stage.name} failed in run {self.id}: {why}", do=f"lading logs {self.id} {stage.name}")
+                raise StageFailedError(
+                    f"{stage.name} failed in run {self.id}: {why}", do=follow_up(self.store.uri, "logs", self.id, stage.name)
+                )
         if self.state == "gate_failed":
             broken = [
                 f"{s.name}: {g['measurement']} {g['value']} must be {g['bound']}" for s in self.values() for g in s.gates if not g["ok"]
             ]
-            raise GateFailedError(f"run {self.id}: {'; '.join(broken)}", do=f"lading status {self.id}")
+            raise GateFailedError(f"run {self.id}: {'; '.join(broken)}", do=follow_up(self.store.uri, "status", self.id))
         return self
 
     def __getitem__(self, name: str) -> StageResult:

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from lading.config.commands import follow_up
 from lading.errors import NotFoundError
 from lading.ledger.artifacts import ALL, chosen, fetch, fetch_one, full_name
 from lading.ledger.manifests import manifest_of
@@ -96,7 +97,9 @@ class StageResult:
         """
         found = manifest_of(self._store, self.record)
         if found is None:
-            raise NotFoundError(f"{self.name} has no result in run {self.run}: it is {self.state}", do=f"lading status {self.run}")
+            raise NotFoundError(
+                f"{self.name} has no result in run {self.run}: it is {self.state}", do=follow_up(self._store.uri, "status", self.run)
+            )
         return found[1]
 
     @property

@@ -1,6 +1,7 @@
 """Whole runs in a cluster: from a laptop, by a launcher Job, by kubectl; what pods may and may not see."""
 
 import json
+import shlex
 import shutil
 import subprocess
 
@@ -42,6 +43,9 @@ def test_a_launcher_job(kube: Kube) -> None:
     assert all(owner.kind == "ConfigMap" for stage in kube.jobs() for owner in stage.metadata.owner_references)
     again = kube.lading("submit", kube.pipeline(TWO), "--store", kube.uri, "--run", said["run"]).out
     assert f"job/{job.metadata.name} is there" in again, "submitting the same run twice must start nothing"
+    status, logs = (shlex.split(line)[1:] for line in again.splitlines() if line.startswith("lading "))
+    assert "succeeded" in kube.lading(*status).out
+    assert (logs[:3], kube.lading(*logs).code) == (["logs", said["run"], "one"], 0)
 
 
 def test_a_role_of_another_lading_is_brought_up_to_date(kube: Kube) -> None:

@@ -38,7 +38,7 @@ def test_an_artifact_for_which_the_store_has_no_space(small: Path) -> None:
 
     assert ended.returncode == 1
     assert f"no space is left in {small}/store to write attempts/script/" in ended.stdout
-    assert f"df -h {small}/store; `lading gc` removes what nothing needs any more" in ended.stdout
+    assert f"df -h {small}/store; `lading gc --store {small}/store` removes what nothing needs any more" in ended.stdout
     assert "make room, then run the pipeline again" in ended.stdout
     assert "attempt 2" not in ended.stdout
     assert [one.parent.name for one in small.glob("store/attempts/script/*/*/claim.json")] == ["1"]

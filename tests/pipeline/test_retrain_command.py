@@ -62,7 +62,7 @@ def test_a_tick_that_was_decided_before_is_told(folder: Path) -> None:
     assert "this was decided at" not in first
     assert "this was decided at" in second
     assert "by tick now: another --tick" in second
-    assert f"lading status {runs(folder)[0]} --store {folder}" in second
+    assert f"lading status {runs(folder)[0]}\n" in second
 
 
 def test_two_firings_at_once_decide_and_launch_once(folder: Path) -> None:

@@ -61,7 +61,7 @@ def test_a_stage_waits_for_a_runner_is_taken_and_ends(store: Path, runner: Calla
     run = Launching(store, pipeline("one", command="echo pulled > $LADING_OUTPUT/x"))
     place = open_store(str(store))
     eventually(lambda: open_tickets(place))
-    eventually(lambda: "waits for a runner (lading runner --platform any); none is alive" in run.reasons())
+    eventually(lambda: f"waits for a runner; none is alive (lading runner --platform any --store {store})" in run.reasons())
     said = subprocess.run([*COMMAND, "runners", "--store", str(store), "--json"], capture_output=True, text=True, check=True)
     assert [one["stage"] for one in json.loads(said.stdout)["waiting"]] == ["one"]
 
@@ -189,7 +189,7 @@ def test_nobody_comes(store: Path) -> None:
 
     stage = record.stages["one"]
     assert (record.state, stage.state, stage.code) == ("failed", "failed", 78)
-    assert "no runner for any took it within 1 s; none is alive; start one: lading runner --store" in stage.message
+    assert "no runner for any took it within 1 s; none is alive; start one: lading runner --platform any --store" in stage.message
     assert not open_tickets(open_store(str(store)))
 
 
@@ -298,4 +298,4 @@ def test_a_macos_ticket_is_not_for_linux(store: Path) -> None:
     said = subprocess.run(line, capture_output=True, text=True, check=False, timeout=30)
     assert said.returncode == 2
     assert "this machine runs linux, and what waits for a macos runner needs macOS (code 78)" in said.stderr
-    assert "lading runner --platform any" in said.stderr
+    assert f"here: lading runner --store {store} --platform any" in said.stderr

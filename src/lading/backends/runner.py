@@ -11,6 +11,7 @@ from lading.attempt.records import Cause, Claim, Holder, Outcome
 from lading.attempt.tickets import Taken, Ticket
 from lading.backends.base import Sight
 from lading.codes import Code
+from lading.config.commands import anywhere
 from lading.config.resources import Resources
 from lading.errors import LadingError, ManifestError
 from lading.logs import get_logger
@@ -129,7 +130,8 @@ class RunnerBackend:
                 return Sight(alive=False, unbegun=True)  # void: it is offered again for the run that asks
             offer.asked, offer.said = now, self._said_by_runners(platform, attempt)
         word = "a macos runner" if platform == "macos" else "a runner"
-        return Sight(alive=True, note=f"waits for {word} (lading runner --platform {platform}){offer.said}")
+        start = anywhere(self.store.uri, "runner", "--platform", platform)
+        return Sight(alive=True, note=f"waits for {word}{offer.said} ({start})")
 
     def _said_by_runners(self, platform: Platform, attempt: AttemptId) -> str:
         """Why those that are there do not take it."""
@@ -147,7 +149,7 @@ class RunnerBackend:
         if tickets.taken(self.store, attempt) is not None:
             return Sight(alive=None)
         message = f"no runner for {platform} took it within {offer.wait_s:g} s{self._said_by_runners(platform, attempt)}"
-        start = f"start one: lading runner --store {self.store.uri} --platform {platform}"
+        start = f"start one: {anywhere(self.store.uri, 'runner', '--platform', platform)}"
         outcome = Outcome(code=Code.CANNOT_RUN_HERE, cause=Cause.CANNOT_RUN_HERE, message=f"{message}; {start} (or raise runner_wait_s)")
         return Sight(alive=False, outcomes={"0": outcome})
 

@@ -14,6 +14,7 @@ import typer
 import typer.core
 import typer.main
 
+from lading.cli.places import CHOSEN
 from lading.codes import Exit
 from lading.errors import CancelledError, LadingError, NotFoundError, UserError
 
@@ -175,6 +176,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     debug = "--debug" in line or bool(os.environ.get("LADING_DEBUG"))
     # What imports and a plan make stays: to look through it again and again is a tenth of a short command.
     gc.set_threshold(100_000, 50, 50)
+    CHOSEN.set("")
     # SIGPIPE stays ignored: a server that closes a connection would end the process with it.
     try:
         app([part for part in line if part != "--debug"], prog_name="lading")
@@ -202,12 +204,14 @@ def _let_go_of_stdout() -> None:
 def _show(error: LadingError, *, debug: bool, as_json: bool) -> int:
     """Writes what went wrong and what to do to stderr; with --json, as the one document on stdout too."""
     from lading.cli.output import complain, print_json
+    from lading.config.commands import completed
 
     if debug:
         traceback.print_exception(error, file=sys.stderr)
-    complain(error.message, do=error.do)
+    do = completed(error.do, store) if (store := CHOSEN.get()) else error.do
+    complain(error.message, do=do)
     if as_json:
-        print_json({"error": {"message": error.message, "do": error.do, "exit": int(error.exit)}})
+        print_json({"error": {"message": error.message, "do": do, "exit": int(error.exit)}})
     return int(error.exit)
 
 

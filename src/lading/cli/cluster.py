@@ -1,20 +1,20 @@
 """From a pipeline to the objects of its launcher in a cluster, and their way there."""
 
 import contextlib
-import os
 from typing import Any
 
 from lading.backends.kubernetes import launcher, render, words
 from lading.backends.kubernetes.connect import AlreadyThereError, Connection, DeniedError
+from lading.cli.places import store_for, uri_for
 from lading.config.cluster import Cluster
-from lading.config.location import store_uri
+from lading.config.commands import anywhere
 from lading.config.pipeline import Pipeline
 from lading.errors import UserError
 from lading.launch.context import new_run_id
 from lading.manifest.model import InputRef
 from lading.plan.job import JobSpec
 from lading.plan.resolve import named, resolve
-from lading.store.opening import ensure_honest, open_chosen
+from lading.store.opening import ensure_honest
 
 Object = dict[str, Any]
 ZEROS = "0" * 64
@@ -29,7 +29,7 @@ def rendered(pipeline: Pipeline, store: str | None, run: str | None) -> list[Obj
     cluster = Cluster.model_validate(pipeline.kubernetes)
     uri = _pods_store(pipeline, store, cluster)
     if named(pipeline) != pipeline.but(folder=""):
-        place = open_chosen(pipeline, store, os.environ)
+        place = store_for(store, pipeline)
         ensure_honest(place)
         pipeline = resolve(pipeline, place)
     else:
@@ -45,13 +45,13 @@ def stage_example(pipeline: Pipeline, stage: str, store: str | None) -> Object:
     """
     cluster = Cluster.model_validate(pipeline.kubernetes)
     one = named(pipeline).stages[stage]
-    uri = cluster.store or store_uri(pipeline, store, os.environ)
+    uri = cluster.store or uri_for(store, pipeline)
     if platform := one.resources.runner:
         where = "a Mac" if platform == "macos" else "any machine"
         raise UserError(
             f"stage {stage} has `runner: {platform}`, so no Job is made of it: its launcher offers it in the store, and a runner on "
             f"{where} works it",
-            do=f"lading runner --store {uri} --platform {platform} is such a runner; --set stages.{stage}.runner=null renders the Job "
+            do=f"{anywhere(uri, 'runner', '--platform', platform)} is such a runner; --set stages.{stage}.runner=null renders the Job "
             "that it would be without",
         )
     inputs = {role: InputRef(kind=pipeline.stages[need].kind, key=ZEROS, n=1, result=ZEROS) for role, need in one.needs.items()}
@@ -148,7 +148,7 @@ def run_of(objects: list[Object]) -> str:
 
 
 def _pods_store(pipeline: Pipeline, store: str | None, cluster: Cluster) -> str:
-    uri = cluster.store or store_uri(pipeline, store, os.environ)
+    uri = cluster.store or uri_for(store, pipeline)
     if not uri.startswith("s3://") and not cluster.volumes:
         raise UserError(
             f"the store {uri} is a folder of this machine, and pods can't see it",

@@ -3,6 +3,7 @@
 from lading.cli import options
 from lading.cli.output import print_json, say
 from lading.cli.places import deciding_store_for, find_run
+from lading.config.commands import follow_up
 
 
 def command(run: options.Run, store: options.StoreOption = None, as_json: options.Json = False) -> None:
@@ -24,4 +25,4 @@ def command(run: options.Run, store: options.StoreOption = None, as_json: option
     say(f"{found} had ended already: {word}" if over else f"{found} is stopped: {word}")
     for one in backend.left:
         say(f"  {one}")
-    say(f"  look:  lading status {found} --store {place.uri}")
+    say(f"  look:  {follow_up(place.uri, 'status', found)}")

@@ -17,6 +17,7 @@ from lading.cli.cmd_status import view
 from lading.cli.output import complain, number, paint, say
 from lading.cli.places import find_run, find_stage, nearest, store_for
 from lading.codes import Exit
+from lading.config.commands import follow_up
 from lading.errors import LadingError, NotFoundError, UserError
 from lading.store.base import Store
 
@@ -123,7 +124,7 @@ def job_of(store: Store, record: dict[str, Any], stage: str) -> Any:
     for role, need in one.needs.items():
         found = manifest_of(store, record["stages"][need])
         if found is None:
-            raise NotFoundError(f"{stage} needs {need}, which has no result in run {run}", do=f"lading status {run}")
+            raise NotFoundError(f"{stage} needs {need}, which has no result in run {run}", do=follow_up(store.uri, "status", run))
         inputs[role] = found[1].ref(found[0])
     return JobSpec(
         run=run,

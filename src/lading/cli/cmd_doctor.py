@@ -9,6 +9,7 @@ from lading.cli import options
 from lading.cli.output import paint, print_json, say, table
 from lading.cli.places import load, store_for
 from lading.codes import Exit
+from lading.config.commands import completed
 
 MARKS = {"ok": ("✓", "green"), "missing": ("✗", "red"), "absent": ("!", "yellow")}
 
@@ -37,6 +38,7 @@ def command(
 
         cluster = Cluster.model_validate(loaded.kubernetes if loaded else {})
         found += examine_cluster(cluster, cluster.store or place.uri)
+    found = [one._replace(do=completed(one.do, place.uri)) for one in found]
     broken = [one for one in found if one.level == "must" and not one.ok]
     if as_json:
         print_json({"ok": not broken, "store": place.uri, "checks": [one._asdict() for one in found]})

@@ -1,5 +1,6 @@
 """lading init: a pipeline file to start from."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -29,5 +30,5 @@ def command(
     except OSError as error:
         raise UserError(f"{path} can't be written: {error.strerror}", do="name a file in a folder that you may write to") from error
     say(f"wrote {path}")
-    say(f"  look:  lading plan {path}")
-    say(f"  go:    lading run {path}")
+    say(f"  look:  {shlex.join(['lading', 'plan', str(path)])}")
+    say(f"  go:    {shlex.join(['lading', 'run', str(path)])}")

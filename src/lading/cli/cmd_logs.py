@@ -11,6 +11,7 @@ from lading.cli import options
 from lading.cli.cmd_status import ENDS, view
 from lading.cli.output import paint
 from lading.cli.places import find_run, find_stage, store_for
+from lading.config.commands import follow_up
 from lading.errors import NotFoundError
 from lading.store.base import Store
 
@@ -49,7 +50,7 @@ def command(
     if not reader.seen and one.get("state") in MADE:
         sys.stderr.write(f"{stage} printed nothing\n")
     elif not reader.seen:
-        raise NotFoundError(f"{stage} left no log in run {found}: it is {one.get('state')}", do=f"lading status {found}")
+        raise NotFoundError(f"{stage} left no log in run {found}: it is {one.get('state')}", do=follow_up(place.uri, "status", found))
 
 
 def _tell(stage: str, number: int, *, asked: int | None) -> None:

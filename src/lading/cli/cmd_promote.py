@@ -8,6 +8,7 @@ from lading.cli import options
 from lading.cli.cmd_status import view
 from lading.cli.output import print_json, say, short
 from lading.cli.places import deciding_store_for, find_run, nearest
+from lading.config.commands import follow_up
 from lading.errors import NotFoundError, UserError
 
 
@@ -28,7 +29,8 @@ def command(
     record = view(place, find_run(place, run))
     if record["state"] != "succeeded":
         raise UserError(
-            f"run {record['run']} is {record['state']}, and only a run that succeeded is promoted", do=f"lading status {record['run']}"
+            f"run {record['run']} is {record['state']}, and only a run that succeeded is promoted",
+            do=follow_up(place.uri, "status", str(record["run"])),
         )
     name = _bundle(record, stage)
     found = manifest_of(place, record["stages"][name])
@@ -43,7 +45,8 @@ def command(
         return
     say(f"{entry.model}/{entry.alias} is now {short(entry.bundle.result, 12)} of run {entry.run} (entry {entry.n})")
     if now:
-        say(f"  before: {short(now.bundle.result, 12)} of run {now.run}; back: lading champion {entry.model} --rollback --as {entry.alias}")
+        back = follow_up(place.uri, "champion", entry.model, "--rollback", "--as", entry.alias)
+        say(f"  before: {short(now.bundle.result, 12)} of run {now.run}; back: {back}")
 
 
 def _bundle(record: dict[str, Any], stage: str | None) -> str:

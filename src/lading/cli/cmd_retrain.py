@@ -10,6 +10,7 @@ from lading.cli.cmd_status import ENDS
 from lading.cli.output import clean, paint, print_json, say, table
 from lading.cli.places import load, store_for
 from lading.codes import Exit
+from lading.config.commands import follow_up
 from lading.config.pipeline import Pipeline
 from lading.errors import NotFoundError
 from lading.names import ENV_OWNER
@@ -68,7 +69,7 @@ def check(
         say(f"{paint(decision.act, 'bold')}  {clean(decision.why)}")
         say(table(("trigger", "due", "why"), [(said.trigger, "yes" if said.due else "no", clean(said.why)) for said in decision.fired]))
         if decision.run:
-            say(f"  look:  lading status {decision.run} --store {place.uri}")
+            say(f"  look:  {follow_up(place.uri, 'status', decision.run)}")
         if known:
             told = f"this was decided at {decision.decided}, by tick {decision.tick}"
             say(f"  {told}: another --tick (in a cluster a Job of another name) decides anew")

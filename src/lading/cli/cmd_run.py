@@ -15,6 +15,7 @@ from lading.cli.live import Show
 from lading.cli.output import print_json, say
 from lading.cli.places import check_stages, load, store_for
 from lading.codes import Exit
+from lading.config.commands import completed, follow_up
 from lading.logs import configure
 from lading.names import ENV_OWNER, RunPlaces
 
@@ -65,7 +66,7 @@ def command(
         if show.began:
             say()
         if "://" in shown.partition(" ")[0]:
-            shown += f"\n       lading report {record['run']} --to page.html brings it here"
+            shown += f"\n       {follow_up(place.uri, 'report', str(record['run']), '--to', 'page.html')} brings it here"
         say(summary(record, store=place, command=again(), page=shown))
     if code := ENDS.get(str(record.get("state")), Exit.STAGE_FAILED):
         raise typer.Exit(int(code))
@@ -77,7 +78,7 @@ def page(store: "Store", record: dict[str, Any]) -> str:
 
     in_a_pod = bool(os.environ.get(ENV_OWNER))  # whose other processes end with this one
     if in_a_pod or any(stage.get("state") != "hit" for stage in record["stages"].values()):
-        return write_page(store, record)
+        return completed(write_page(store, record), store.uri)
     line = [sys.executable, "-m", "lading.report", store.uri, str(record["run"])]
     subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     return f"{store.uri.rstrip('/')}/{RunPlaces(str(record['run'])).report}"

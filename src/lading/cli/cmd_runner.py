@@ -30,11 +30,11 @@ def command(
     from lading.runner.loop import Runner
     from lading.store.opening import open_store
 
+    place = store_for(store)
     chosen = rules.make(
         platforms=platform or (), kinds=[kind.strip() for kind in kinds.split(",") if kind.strip()], allow_script=allow_script
     )
     called = rules.check_name(name) if name else announce.default_name()
-    place = store_for(store)
     configure(json=False, level="warning")
     stop = threading.Event()
 

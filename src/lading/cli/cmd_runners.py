@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from lading.cli import options
 from lading.cli.output import clean, duration, print_json, say, short, table
 from lading.cli.places import store_for
+from lading.config.commands import anywhere
 
 if TYPE_CHECKING:
     from lading.store.base import Store
@@ -24,7 +25,7 @@ def command(store: options.StoreOption = None, as_json: options.Json = False) ->
         ]
         say(table(("runner", "state", "heard", "takes for", "does"), [tuple(map(clean, row)) for row in rows]))
     else:
-        say("no runner was heard of: lading runner --store URI starts one")
+        say(f"no runner was heard of: {anywhere(place.uri, 'runner')} starts one")
     say()
     if not found["waiting"]:
         say("nothing waits for a runner")

@@ -7,6 +7,7 @@ import typer
 from lading.cli import options
 from lading.cli.output import ago, clean, paint, print_json, say, state, table
 from lading.cli.places import store_for
+from lading.config.commands import follow_up
 
 
 def command(
@@ -25,7 +26,7 @@ def command(
         return
     if not found:
         say(f"no runs in {place.uri}")
-        say(f"  {paint('do', 'bold')}   lading run FILE starts one; --store says where to look")
+        say(f"  {paint('do', 'bold')}   {follow_up(place.uri, 'run', 'FILE')} starts one; --store says where to look")
         return
     rows = [(clean(one.run), clean(one.pipeline), state(one.state), ago(one.started) if one.started else "") for one in found]
     say(table(("run", "pipeline", "state", "started"), rows))

@@ -6,6 +6,7 @@ from lading.cli import options
 from lading.cli.cmd_status import view
 from lading.cli.output import clean, gates, number, paint, print_json, say, short, size, state, table
 from lading.cli.places import find_run, find_stage, store_for
+from lading.config.commands import follow_up
 from lading.errors import NotFoundError
 from lading.store.base import Store
 
@@ -66,5 +67,5 @@ def result_of_stage(store: Store, run: str, name: str, stage: dict[str, Any]) ->
     found = manifest_of(store, stage)
     if found is None:
         word = stage.get("state") or "pending"
-        raise NotFoundError(f"{name} has no result in run {run}: it is {word}", do=f"lading status {run}")
+        raise NotFoundError(f"{name} has no result in run {run}: it is {word}", do=follow_up(store.uri, "status", run))
     return found

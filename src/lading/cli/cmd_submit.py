@@ -1,14 +1,13 @@
 """lading submit: a launcher as a Job of the cluster."""
 
-import os
 from typing import Annotated
 
 import typer
 
 from lading.cli import options
 from lading.cli.output import print_json, say
-from lading.cli.places import load
-from lading.config.location import store_uri
+from lading.cli.places import load, uri_for
+from lading.config.commands import follow_up
 
 
 def command(
@@ -30,7 +29,8 @@ def command(
     for line in applied:
         say(line)
     at, where, job = run_of(found), found[0]["metadata"]["namespace"], found[-1]["metadata"]["name"]
-    seen = f"--store {store_uri(pipeline, store, os.environ)}"
-    say(f"\nlading status {at} {seen}\nlading logs {at} {next(iter(pipeline.stages))} -f {seen}")
+    uri = uri_for(store, pipeline)
+    say("\n" + follow_up(uri, "status", at))
+    say(follow_up(uri, "logs", at, next(iter(pipeline.stages)), "-f"))
     say(f"kubectl -n {where} logs -f job/{job}     # what the launcher says")
     say(f"kubectl -n {where} describe pods -l job-name={job}     # why it does not start, where it does not")

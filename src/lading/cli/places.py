@@ -3,6 +3,7 @@
 import difflib
 import os
 from collections.abc import Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,26 @@ if TYPE_CHECKING:
     from lading.store.base import Store
 
 
+CHOSEN: ContextVar[str] = ContextVar("the address of the store that this command uses", default="")
+"""What errors name in the commands of their hints: where they are raised, nobody knows how the store was chosen."""
+
+
+def uri_for(option: str | None, pipeline: "Pipeline | None" = None) -> str:
+    """The address that --store, LADING_STORE, the pipeline or the default names."""
+    from lading.config.location import store_uri
+
+    uri = store_uri(pipeline, option, os.environ)
+    CHOSEN.set(uri)
+    return uri
+
+
 def store_for(option: str | None, pipeline: "Pipeline | None" = None) -> "Store":
     """The store that --store, LADING_STORE, the pipeline or the default names."""
     from lading.store.opening import open_chosen
 
-    return open_chosen(pipeline, option, os.environ)
+    store = open_chosen(pipeline, option, os.environ)
+    CHOSEN.set(store.uri)
+    return store
 
 
 def deciding_store_for(option: str | None) -> "Store":

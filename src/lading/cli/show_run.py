@@ -1,9 +1,11 @@
 """A run as text: its stages in a table, then what a person needs next: the cause, the log, the command, the page."""
 
+import re
 from typing import Any
 
 from lading.cli.output import clean, clean_lines, duration, gates, paint, state, table, visible
 from lading.codes import STAGE_CODES
+from lading.config.commands import completed, follow_up, hinted
 from lading.ledger.documents import tried_before, verdict_of
 from lading.store.base import Store
 
@@ -22,26 +24,26 @@ def summary(record: dict[str, Any], *, store: Store, command: str = "", page: st
     for name, stage in record["stages"].items():
         lines += tries(name, stage, stage["before"] if "before" in stage else tried_before(store, stage, run))
         if stage.get("state") == "failed":
-            lines += ["", *failure(run, name, stage, verdict_of(store, stage) or {})]
+            lines += ["", *failure(store.uri, run, name, stage, verdict_of(store, stage) or {})]
     told = [
         ("why", clean(str(record.get("reason") or ""))),
         ("page", page or ""),
         ("again", command if record.get("state") in {"failed", "gate_failed", "cancelled"} else ""),
     ]
     tail = [f"{paint(head.ljust(6), 'dim')} {text}" for head, text in told if text]
-    tail = [*warned(record), *tail]
+    tail = [*warned(record, store.uri), *tail]
     if record.get("state") == "gate_failed":
         names_ = [name for name, stage in record["stages"].items() if stage.get("state") == "gate_failed"]
-        tail.insert(0, f"{paint('gates ', 'dim')} " + "; ".join(f"lading show {run} {name}" for name in names_))
+        tail.insert(0, f"{paint('gates ', 'dim')} " + "; ".join(follow_up(store.uri, "show", run, name) for name in names_))
     return "\n".join([*lines, *([""] if tail else []), *tail])
 
 
-def warned(record: dict[str, Any]) -> list[str]:
+def warned(record: dict[str, Any], store: str) -> list[str]:
     """A line for each stage that was made now and has something to say beside its result."""
     many = {name: stage["warnings"] for name, stage in record["stages"].items() if stage.get("warnings") and stage.get("state") != "hit"}
-    mark, run = paint("!", "yellow"), record["run"]
+    mark, run = paint("!", "yellow"), str(record["run"])
     said = {name: f"{count} warnings" if count > 1 else "a warning" for name, count in many.items()}
-    return [f"{mark}      {clean(name)} has {what}: lading show {run} {clean(name)}" for name, what in said.items()]
+    return [f"{mark}      {clean(name)} has {what}: {follow_up(store, 'show', run, clean(name))}" for name, what in said.items()]
 
 
 def stages(record: dict[str, Any]) -> str:
@@ -86,19 +88,25 @@ def tries(name: str, stage: dict[str, Any], before: list[dict[str, Any]]) -> lis
     return lines
 
 
-def failure(run: str, name: str, stage: dict[str, Any], verdict: dict[str, Any]) -> list[str]:
+def failure(store: str, run: str, name: str, stage: dict[str, Any], verdict: dict[str, Any]) -> list[str]:
     """What a failed stage leaves a person with: the cause, the last frame of their own code, where to look, what to type."""
     lines = [paint(f"{name} failed", "bold", "red")]
     told = {field: stage.get(field) or verdict.get(field) or "" for field in ("message", "where", "do")}
     cause = told["message"] or stage.get("reason") or "no cause is known"
-    lines += [f"  {line}" for line in clean_lines(str(cause))[:12]]
+    named = str(cause).replace("lading logs RUN STAGE", f"lading logs {run} {name}")
+    lines += [f"  {line}" for line in clean_lines(hinted(named, store))[:12]]
     if told["where"]:
         lines.append(f"  at {clean(str(told['where']))}")
     do = clean(str(told["do"]))
     general = do in {explanation.do for explanation in STAGE_CODES.values()}
     if do and not (general and ("\n" in str(cause) or "RUN STAGE" in do)):
-        lines.append(f"  {do.replace('RUN', run)}")
+        lines.append(f"  {_meant(do, store, run, name)}")
     if stage.get("key") and stage.get("attempt"):
-        lines.append(f"  {paint('log  ', 'dim')} lading logs {run} {name}")
-        lines.append(f"  {paint('debug', 'dim')} lading debug {run} {name}")
+        lines.append(f"  {paint('log  ', 'dim')} {follow_up(store, 'logs', run, name)}")
+        lines.append(f"  {paint('debug', 'dim')} {follow_up(store, 'debug', run, name)}")
     return lines
+
+
+def _meant(hint: str, store: str, run: str, name: str) -> str:
+    """A stage's own hint, which knows neither its run nor how this shell finds the store."""
+    return completed(re.sub(r"(?<![\w-])(?:THIS-)?RUN(?![\w-])", run, hint.replace("RUN STAGE", f"{run} {name}")), store)

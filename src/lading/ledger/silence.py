@@ -2,6 +2,7 @@
 
 from typing import cast
 
+from lading.config.commands import follow_up
 from lading.names import RunPlaces
 from lading.store.base import Store, Upkeep
 
@@ -24,5 +25,5 @@ def interrupted(store: Store, run: str) -> str:
     ago = f"{silence:.0f} s" if silence < 120 else f"{silence / 60:.0f} min" if silence < 7200 else f"{silence / 3600:.0f} h"
     return (
         f"nothing was heard of its launcher for {ago}: it was ended, or an upgrade put another run in its place; "
-        f"the same pipeline with --run {run} goes on with it, lading cancel {run} ends it"
+        f"the same pipeline with --run {run} goes on with it, {follow_up(store.uri, 'cancel', run)} ends it"
     )

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lading import names
+from lading.config.commands import anywhere, completed, hinted
 from lading.errors import LadingError
 from lading.ledger.compare import compare_records, flatten
 from lading.ledger.documents import artifact_json, in_order, pipeline_of, read_json, record_of, verdict_of
@@ -30,6 +31,7 @@ def gather(store: Store, run: str, *, record: Mapping[str, Any] | None = None) -
         record: its live view, while run.json is not there yet.
     """
     shown = dict(record or record_of(store, run))
+    shown["reason"] = completed(str(shown.get("reason") or ""), store.uri, elsewhere=True)
     plan = read_json(store, names.RunPlaces(run).plan) or {}
     resolved = pipeline_of(plan)
     shown["stages"] = in_order(shown.get("stages") or {}, resolved)
@@ -76,7 +78,7 @@ def _stage(
         "percent": stage.get("percent"),
         "line": _line(stage, state),
         "reason": str(stage.get("reason") or ""),
-        "failure": _failure(store, stage) if state == "failed" else None,
+        "failure": _failure(store, run, name, stage) if state == "failed" else None,
         "needs": [str(need) for need in (needs.values() if isinstance(needs, Mapping) else needs)],
         "settings": sorted(flatten(planned.get("settings") or {}).items()),
         "gates": judged,
@@ -100,10 +102,12 @@ def _line(stage: Mapping[str, Any], state: str) -> str:
     return f"{stage.get('kind') or ''}{spent or ' · ' + state.replace('_', ' ')}"
 
 
-def _failure(store: Store, stage: Mapping[str, Any]) -> dict[str, str]:
+def _failure(store: Store, run: str, name: str, stage: Mapping[str, Any]) -> dict[str, str]:
     verdict = verdict_of(store, stage) or {}
     told = {name: str(verdict.get(name) or stage.get(name) or "") for name in ("message", "where", "traceback", "do")}
-    return told | {"do": "" if "RUN STAGE" in told["do"] else told["do"]}  # the page names the very commands
+    do = "" if "RUN STAGE" in told["do"] else completed(told["do"], store.uri, elsewhere=True)  # the page names the very commands
+    said = hinted(told["message"].replace("lading logs RUN STAGE", f"lading logs {run} {name}"), store.uri, elsewhere=True)
+    return told | {"message": said, "do": do} | {verb: anywhere(store.uri, verb, run, name) for verb in ("logs", "debug")}
 
 
 def _measured(manifest: Manifest | None, judged: list[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -78,7 +78,7 @@ def test_what_is_offered_waits_and_says_for_whom(w: World) -> None:
     sight = w.backend.look(claim(MAC))
 
     assert sight.alive is True
-    assert sight.note == "waits for a macos runner (lading runner --platform macos); none is alive"
+    assert sight.note == "waits for a macos runner; none is alive (lading runner --platform macos --store memory://)"
     assert w.ticket().job["run"] == "r1"  # type: ignore[union-attr]
 
 
@@ -188,7 +188,7 @@ def test_the_note_says_why_nobody_takes_it(w: World, said: dict[str, Any], note:
     """Busy, refusing, about to, or there for another platform."""
     w.store.write(names.runner("mac-1"), Presence(**{"name": "mac-1", "platforms": ("macos",)} | said).to_bytes())
     w.backend.submit(job())
-    assert w.backend.look(claim(MAC)).note == f"waits for a macos runner (lading runner --platform macos){note}"
+    assert w.backend.look(claim(MAC)).note == f"waits for a macos runner{note} (lading runner --platform macos --store memory://)"
 
 
 def test_a_runner_that_went_silent_is_not_alive(w: World) -> None:
@@ -196,7 +196,7 @@ def test_a_runner_that_went_silent_is_not_alive(w: World) -> None:
     w.store.write(names.runner("mac-1"), Presence(name="mac-1", platforms=("macos",)).to_bytes())
     w.pass_(61)
     w.backend.submit(job())
-    assert w.backend.look(claim(MAC)).note.endswith("none is alive")
+    assert w.backend.look(claim(MAC)).note.startswith("waits for a macos runner; none is alive (")
 
 
 class Main:

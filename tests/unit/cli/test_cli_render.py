@@ -41,7 +41,7 @@ def test_a_stage_for_a_runner_has_no_job(render: Any, runner: str, where: str) -
     assert (code, out) == (2, "")
     assert f"stage two has `runner: {runner}`, so no Job is made of it" in err
     assert f"a runner on {where} works it" in err
-    assert f"lading runner --store s3://bucket/prefix --platform {runner}" in err
+    assert f"lading runner --platform {runner} --store s3://bucket/prefix" in err
 
 
 def test_a_runner_by_default_is_one_too(render: Any) -> None:
