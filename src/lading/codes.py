@@ -98,7 +98,9 @@ EXIT_CODES: dict[Exit, Explanation] = {
         "a `must` gate does not hold", "stages behind the gate are skipped", "lading show RUN STAGE lists the measurements"
     ),
     Exit.UNREACHABLE: Explanation(
-        "the store or the cluster is out of reach", "nothing is lost", "lading doctor; then the same command again"
+        "the store or the cluster is out of reach, or nobody drives the run that was waited for",
+        "nothing is lost",
+        "lading doctor; then the same command again; of a run that nobody drives lading status RUN says what goes on with it",
     ),
     Exit.RETRAINS: Explanation(
         "retrain check --exit-code: a trigger is due, and a run was launched", "the run goes on or has succeeded", "lading status RUN"

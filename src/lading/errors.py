@@ -84,6 +84,12 @@ class ClusterError(LadingError):
     exit = Exit.UNREACHABLE
 
 
+class LauncherGoneError(LadingError):
+    """Nobody drives the run that was waited for."""
+
+    exit = Exit.UNREACHABLE
+
+
 class ManifestError(LadingError):
     """A document in the store is not what its format promises; it is refused, and nothing of it is used."""
 

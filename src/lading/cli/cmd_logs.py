@@ -8,11 +8,11 @@ import typer
 
 from lading import names
 from lading.cli import options
-from lading.cli.cmd_status import ENDS, view
+from lading.cli.cmd_status import ENDS, Waiting, view
 from lading.cli.output import paint
 from lading.cli.places import find_run, find_stage, store_for
 from lading.config.commands import follow_up
-from lading.errors import NotFoundError
+from lading.errors import LauncherGoneError, NotFoundError
 from lading.store.base import Store
 
 ENDED = {"hit", "succeeded", "failed", "gate_failed", "skipped", "cancelled"}
@@ -29,9 +29,11 @@ def command(
     store: options.StoreOption = None,
 ) -> None:
     """Print what a stage printed; with -f as it goes on."""
+    from lading.launch.waiting import goes_on
+
     place = store_for(store)
     found = find_run(place, run)
-    reader, last = Reader(place), None
+    reader, last, waiting = Reader(place), None, Waiting(place, found)
     while True:
         record = view(place, found)
         one = find_stage(record, stage)
@@ -46,6 +48,8 @@ def command(
         if not follow or over:
             break
         if not printed:
+            if waiting.in_vain(record) and not goes_on(place, identity):
+                raise LauncherGoneError(f"run {found} is interrupted: {record['reason']}")
             time.sleep(1)
     if not reader.seen and one.get("state") in MADE:
         sys.stderr.write(f"{stage} printed nothing\n")

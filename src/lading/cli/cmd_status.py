@@ -1,5 +1,6 @@
 """lading status: how far a run is, or how it ended."""
 
+import sys
 import time
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,15 +30,38 @@ def command(
     place = store_for(store)
     found = find_run(place, run)
     record = view(place, found)
-    while wait and record["state"] not in ENDS:
+    waiting = Waiting(place, found)
+    while wait and record["state"] not in ENDS and not waiting.in_vain(record):
         time.sleep(2)
         record = view(place, found)
     if as_json:
         print_json(record)
     else:
         say(summary(record, store=place))
-    if wait and (code := ENDS.get(record["state"], Exit.OK)):
+    if wait and (code := ENDS.get(record["state"], Exit.UNREACHABLE)):
         raise typer.Exit(int(code))
+
+
+class Waiting:
+    """Whether it is of use to wait for a run: a launcher that is not heard of may come back, as its Job starts another pod."""
+
+    def __init__(self, store: "Store", run: str) -> None:
+        self._store, self._run, self._told = store, run, False
+
+    def in_vain(self, record: dict[str, Any]) -> bool:
+        """Whether nobody drives the run any more; says on stderr, once, that it is waited for somebody to do so again."""
+        if record["state"] != "interrupted":
+            self._told = False
+            return False
+        from lading.launch.waiting import COMES_BACK_S, is_left
+
+        if is_left(self._store, self._run):
+            return True
+        if not self._told:
+            self._told = True
+            sys.stderr.write(f"nothing is heard of the launcher; waits until that is so for {COMES_BACK_S / 60:.0f} min\n")
+            sys.stderr.flush()
+        return False
 
 
 def view(store: "Store", run: str) -> dict[str, Any]:

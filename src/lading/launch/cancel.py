@@ -7,13 +7,13 @@ from typing import cast
 
 from lading.attempt.observe import attempts
 from lading.backends.base import Backend
-from lading.errors import MissingObjectError
-from lading.launch.context import Context, is_gone
+from lading.launch.context import Context
 from lading.launch.halt import wanted_by_others, write_cancelled
 from lading.launch.pulse import BEAT_S
-from lading.launch.record import ENDED, RunProgress, RunRecord, run_state
+from lading.launch.record import ENDED, RunRecord, run_state
 from lading.launch.run import read_end
 from lading.launch.status import status
+from lading.launch.waiting import launcher_is_gone
 from lading.names import RunPlaces
 from lading.store.base import Stat, Store, Upkeep
 
@@ -54,20 +54,12 @@ def _await_launcher(store: Store, run: str, context: Context, sleep: Callable[[f
     age = max(0.0, cast(Upkeep, store).clock() - before.modified) if before else 0.0
     changed = began - age
     while context.now() - changed < SILENT_S or context.now() - began < REACTION_S:
-        if read_end(store, run) is not None or (before and _is_gone(store, before)):
+        if read_end(store, run) is not None or launcher_is_gone(store, run):
             return
         sleep(0.3)
         beat = _beat(store, run)
         if (beat and beat.etag) != (before and before.etag):
             before, changed = beat, context.now()
-
-
-def _is_gone(store: Store, beat: Stat) -> bool:
-    """Whether the launcher that was heard last was a process of this machine, which has ended."""
-    try:
-        return is_gone(RunProgress.model_validate_json(store.read(beat.key)).who)
-    except (MissingObjectError, ValueError):
-        return False
 
 
 def _beat(store: Store, run: str) -> Stat | None:

@@ -7,7 +7,7 @@ from lading.errors import MissingObjectError, NotFoundError
 from lading.launch.pulse import with_progress
 from lading.launch.record import PlanRecord, RunProgress, RunRecord, StageRecord, read_record
 from lading.launch.run import read_end
-from lading.ledger.silence import interrupted
+from lading.launch.waiting import why_left
 from lading.names import RunPlaces
 from lading.store.base import Store
 
@@ -29,8 +29,8 @@ def status(store: Store, run: str) -> RunRecord:
         stages |= read_record(store, RunPlaces(run).progress, RunProgress).stages
     stages = {name: _now(store, record) if record.state == "running" else record for name, record in stages.items()}
     shown = RunRecord(run=run, pipeline=plan.pipeline.pipeline, started=plan.started, stages=stages, overrides=plan.pipeline.overrides)
-    silence = interrupted(store, run)
-    return shown.but(state="interrupted", reason=silence) if silence else shown
+    why = why_left(store, plan)
+    return shown.but(state="interrupted", reason=why) if why else shown
 
 
 def _now(store: Store, record: StageRecord) -> StageRecord:

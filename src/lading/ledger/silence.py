@@ -2,7 +2,6 @@
 
 from typing import cast
 
-from lading.config.commands import follow_up
 from lading.names import RunPlaces
 from lading.store.base import Store, Upkeep
 
@@ -18,12 +17,9 @@ def silent_s(store: Store, run: str) -> float:
 
 
 def interrupted(store: Store, run: str) -> str:
-    """Why a run without an end does not go on, and what to do; empty while its launcher is heard of."""
+    """Why a run without an end does not go on; empty while its launcher is heard of."""
     silence = silent_s(store, run)
     if silence < LIVE_S:
         return ""
     ago = f"{silence:.0f} s" if silence < 120 else f"{silence / 60:.0f} min" if silence < 7200 else f"{silence / 3600:.0f} h"
-    return (
-        f"nothing was heard of its launcher for {ago}: it was ended, or an upgrade put another run in its place; "
-        f"the same pipeline with --run {run} goes on with it, {follow_up(store.uri, 'cancel', run)} ends it"
-    )
+    return f"nothing was heard of its launcher for {ago}: it was ended, or an upgrade put another run in its place"
