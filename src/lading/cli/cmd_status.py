@@ -10,6 +10,7 @@ from lading.cli import options
 from lading.cli.output import print_json, say
 from lading.cli.places import find_run, store_for
 from lading.codes import Exit
+from lading.errors import LadingError, NotFoundError
 
 if TYPE_CHECKING:
     from lading.store.base import Store
@@ -22,22 +23,33 @@ def command(
     run: options.Run = "last",
     store: options.StoreOption = None,
     wait: Annotated[bool, typer.Option("--wait", help="Come back when the run has ended, with its exit code.")] = False,
+    namespace: Annotated[
+        str | None,
+        typer.Option(
+            "--namespace", metavar="NAME", help="Where its launcher is, if it wrote nothing yet.", show_default="the kubeconfig's"
+        ),
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Say how far a run is, or how it ended. Works from anywhere that reaches the store."""
+    """Say how far a run is, or how it ended. Works from anywhere that reaches the store.
+
+    Of a run that was submitted and has not begun, the cluster that KUBECONFIG names is asked why.
+    """
+    from lading.cli.launchers import told
     from lading.cli.show_run import summary
 
     place = store_for(store)
-    found = find_run(place, run)
-    record = view(place, found)
-    waiting = Waiting(place, found)
+    record = _seen(place, run, namespace)
+    waiting = Waiting(place, record["run"])
     while wait and record["state"] not in ENDS and not waiting.in_vain(record):
         time.sleep(2)
-        record = view(place, found)
+        record = _seen(place, record["run"], namespace)
     if as_json:
         print_json(record)
-    else:
+    elif record["stages"] or "launcher" not in record:
         say(summary(record, store=place))
+    else:
+        say(told(record))
     if wait and (code := ENDS.get(record["state"], Exit.UNREACHABLE)):
         raise typer.Exit(int(code))
 
@@ -62,6 +74,24 @@ class Waiting:
             sys.stderr.write(f"nothing is heard of the launcher; waits until that is so for {COMES_BACK_S / 60:.0f} min\n")
             sys.stderr.flush()
         return False
+
+
+def _seen(store: "Store", run: str, namespace: str | None) -> dict[str, Any]:
+    """A run as the store has it; where that has nothing of it, as its launcher's Job says."""
+    from lading.cli.launchers import interrupted, unbegun
+
+    try:
+        found = find_run(store, run)
+    except NotFoundError as missing:
+        try:
+            record = unbegun(store, run, namespace)
+        except LadingError as error:
+            told = [part for part in (missing.do, f"the cluster could not be asked: {error.message}") if part]
+            raise NotFoundError(missing.message, do="; ".join(told)) from error
+        if record is None:
+            raise
+        return record
+    return interrupted(store, view(store, found))
 
 
 def view(store: "Store", run: str) -> dict[str, Any]:

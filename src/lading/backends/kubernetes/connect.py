@@ -13,6 +13,8 @@ SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 ROOT_CA = "kube-root-ca.crt"
 TIMEOUT_S = (10, 60)
 """To connect, and for an answer."""
+HURRIED_S = (3, 10)
+"""The same where a person waits for something else."""
 
 
 class AlreadyThereError(LadingError):
@@ -37,12 +39,13 @@ class Connection:
     Args:
         context: of the kubeconfig; by default the current one, or the pod's own service account.
         namespace: by default the context's.
+        hurried: whether to give up soon; for what is only looked at beside something else.
 
     Raises:
         UserError: there is neither a kubeconfig nor a service account.
     """
 
-    def __init__(self, context: str | None = None, namespace: str | None = None) -> None:
+    def __init__(self, context: str | None = None, namespace: str | None = None, *, hurried: bool = False) -> None:
         from kubernetes import config
         from kubernetes.client import ApiClient, Configuration
         from kubernetes.config.config_exception import ConfigException
@@ -67,7 +70,8 @@ class Connection:
                 ) from error
             with open(SERVICE_ACCOUNT, encoding="utf-8") as file:  # noqa: PTH123
                 own = file.read().strip()
-        configuration.retries = 3
+        configuration.retries = 0 if hurried else 3
+        self._timeout = HURRIED_S if hurried else TIMEOUT_S
         self.namespace = namespace or own
         self._api = ApiClient(configuration)
 
@@ -108,7 +112,7 @@ class Connection:
         from urllib3.exceptions import HTTPError
 
         try:
-            return function(*arguments, _request_timeout=TIMEOUT_S, **words)
+            return function(*arguments, _request_timeout=self._timeout, **words)
         except ApiException as error:
             raise self._refusal(error, verb) from error
         except (HTTPError, OSError) as error:

@@ -153,16 +153,16 @@ def _pod_waits(pod: Object) -> tuple[str, Reason | None] | None:
     return None
 
 
-def ended(pod: Object, *, memory: str = "") -> Outcome | None:
+def ended(pod: Object, *, memory: str = "", container: str = words.CONTAINER) -> Outcome | None:
     """How a pod ended that could not say so itself; none if it runs, ended well, or its supervisor gave a code of its own."""
     status = pod.get("status") or {}
     for condition in status.get("conditions") or ():
         if condition.get("type") == "DisruptionTarget" and condition.get("status") == "True":
             said = f"{condition.get('reason', 'disrupted')}: {condition.get('message', '')}"
             return Outcome(code=Code.STOPPED, cause=Cause.DISRUPTED, message=said)
-    for container in status.get("containerStatuses") or ():
-        state = (container.get("state") or {}).get("terminated")
-        if container.get("name") == words.CONTAINER and state and state.get("exitCode"):
+    for one in status.get("containerStatuses") or ():
+        state = (one.get("state") or {}).get("terminated")
+        if one.get("name") == container and state and state.get("exitCode"):
             return _terminated(state, memory)
     if status.get("phase") == "Failed" and status.get("reason") in TERMINATED:
         cause, code, sentence = TERMINATED[status["reason"]]
