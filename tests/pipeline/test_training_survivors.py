@@ -147,6 +147,37 @@ def test_a_survivor_whose_training_notices_nothing_is_ended(dies: int, tmp_path:
 
 
 @pytest.mark.slow
+def test_a_training_whose_process_is_killed_goes_on(tmp_path: Path) -> None:
+    """Killed -9 in mid-training, as by a machine that ran out of memory: without a person, and without `retries`, the next attempt goes
+    on from the last state and ends with the very bytes of an undisturbed training."""
+    train = {**SETTINGS, "epochs": 8}
+    (tmp_path / "p.yaml").write_text(json.dumps({"pipeline": "p", "stages": {"data": {}, "train": {"settings": train, "needs": ["data"]}}}))
+    line = [sys.executable, "-m", "lading", "run", "p.yaml", "--json", "--store"]
+    calm = subprocess.run([*line, "calm"], cwd=tmp_path, capture_output=True, check=True, timeout=300)
+    assert json.loads(calm.stdout)["stages"]["train"]["attempt"] == 1
+
+    work = tmp_path / "work"
+    work.mkdir()
+    process = subprocess.Popen([*line, "killed"], cwd=tmp_path, stdout=subprocess.PIPE, env=os.environ | {"LADING_WORK": str(work)})
+    store = open_store(str(tmp_path / "killed"))
+    eventually(lambda: [stat for stat in store.list("attempts/train/") if "part-0" in stat.key], within_s=180)
+    os.kill(_deepest(work), signal.SIGKILL)
+    out, _ = process.communicate(timeout=300)
+
+    train_record = json.loads(out)["stages"]["train"]
+    assert (train_record["state"], train_record["attempt"]) == ("succeeded", 2)
+    verdict = json.loads(next(tmp_path.glob("killed/attempts/train/*/1/verdict.json")).read_bytes())
+    assert (verdict["cause"], verdict["message"].splitlines()[0]) == (
+        "killed",
+        "the stage's process was ended by SIGKILL; perhaps memory ran out on the machine",
+    )
+    weights = [next(tmp_path.glob(f"{name}/attempts/train/*/{n}/artifacts/model.safetensors")) for name, n in (("calm", 1), ("killed", 2))]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+    history = json.loads((weights[1].parent / "history.json").read_bytes())
+    assert history["resumed_from"] > 0
+
+
+@pytest.mark.slow
 def test_a_users_exception_speaks_before_its_survivors_complaint(tmp_path: Path) -> None:
     """One pod raises in the user's model, the other loses its peer: the verdict has the user's message, place and traceback."""
     (tmp_path / "net.py").write_text(FAILING)
@@ -170,6 +201,18 @@ def _works_in(process: Path, folder: Path) -> bool:
     except OSError:
         return False
     return f"{folder}/lading-train-" in line
+
+
+def _deepest(folder: Path) -> int:
+    """The process that works below a folder and has started none itself: the stage's own."""
+    works, parents = set(), set()
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (process / "cwd").resolve().is_relative_to(folder):
+                works.add(int(process.name))
+                parents.add(int((process / "stat").read_text().rpartition(")")[2].split()[1]))
+    (one,) = works - parents
+    return one
 
 
 TAKEN_APART = """

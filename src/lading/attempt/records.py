@@ -78,6 +78,8 @@ class Cause(StrEnum):
     STORE = "store"
     FAILED = "failed"
     """70 raised outside torch.distributed: the user's own, or lading's."""
+    KILLED = "killed"
+    """The stage's process was ended by a signal, or ended without a word; an exception of another pod's says more."""
     FAILED_IN_COLLECTIVE = "failed_in_collective"
     PEER_LOST = "peer_lost"
     STOPPED = "stopped"

@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from lading.attempt.records import Verdict
+from lading.attempt.records import Cause, Verdict
 
+RESUMED = {Cause.OUT_OF_MEMORY, Cause.KILLED, Cause.FAILED_IN_COLLECTIVE}
+"""Deaths, and no exception of the user's: after one in mid-training the next attempt goes on from a later state, which is not the same
+again."""
 MAX_WITHOUT_PROGRESS = 5
 """Attempts that ended through no fault of the stage's own, one after another without a later checkpoint, before a run gives up."""
 FIRST_PAUSE_S = 2.0
@@ -42,11 +45,12 @@ def next_step(history: Sequence[Tried], *, retries: int, jitter: float) -> Step:
     last = history[-1].verdict
     if last.retry == "never":
         return Step("give_up", why=last.message)
-    charged = sum(tried.verdict.charged for tried in history)
+    further = _further(history)
+    charged = sum(_is_counted(tried, i in further) for i, tried in enumerate(history))
     if charged > retries:
         counted = f"\n  it failed {charged} times, and `retries` allows {retries}" if retries else ""
         return Step("give_up", why=last.message + counted)
-    idle = [tried for tried in history[_progress(history) :] if not tried.verdict.charged]
+    idle = [tried for tried in history[max(further, default=-1) + 1 :] if not tried.verdict.charged]
     if len(idle) >= MAX_WITHOUT_PROGRESS:
         return Step("give_up", why=f"{last.message} ({len(idle)} attempts in a row ended so, without a later checkpoint)")
     if last.retry == "at_once":
@@ -55,13 +59,19 @@ def next_step(history: Sequence[Tried], *, retries: int, jitter: float) -> Step:
     return Step("retry", after_s=pause * (0.5 + 0.5 * min(max(jitter, 0.0), 1.0)), why=last.message)
 
 
-def _progress(history: Sequence[Tried]) -> int:
-    """Where counting starts: behind the last attempt that got further than all before it; 0 if none did."""
-    best, index = -1, 0
+def _is_counted(tried: Tried, further: bool) -> bool:
+    """Whether an attempt counts against `retries`: one that died after it had got further than all before it does not."""
+    return tried.verdict.charged and not (further and tried.verdict.cause in RESUMED)
+
+
+def _further(history: Sequence[Tried]) -> set[int]:
+    """Which attempts got further than all before them; they can't be without end, for a training has one."""
+    best, found = -1, set()
     for i, tried in enumerate(history):
         if tried.checkpoint is not None and tried.checkpoint > best:
-            best, index = tried.checkpoint, i + 1
-    return index
+            best = tried.checkpoint
+            found.add(i)
+    return found
 
 
 def _backoffs(history: Sequence[Tried]) -> int:

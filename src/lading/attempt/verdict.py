@@ -29,6 +29,7 @@ CONSEQUENCES: dict[Cause, Then] = {
     Cause.NO_SPACE: Then("never", charged=False, do="make room, then run the pipeline again: what was done stays done"),
     Cause.STORE: Then("backoff", charged=False),
     Cause.FAILED: Then("backoff", charged=True),
+    Cause.KILLED: Then("backoff", charged=True),
     Cause.FAILED_IN_COLLECTIVE: Then("backoff", charged=True),
     Cause.PEER_LOST: Then("backoff", charged=False),
     Cause.STOPPED: Then("at_once", charged=False),

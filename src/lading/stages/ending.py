@@ -106,10 +106,10 @@ def of_child(status: int, left: Outcome | None, asked: Asked, *, killed_for_memo
     if status < 0:
         name = signal.Signals(-status).name if -status in set(signal.Signals) else f"signal {-status}"
         hint = "; perhaps memory ran out on the machine" if status == -signal.SIGKILL else ""
-        return Outcome(code=Code.FAILED, cause=Cause.FAILED, message=f"the stage's process was ended by {name}{hint}", where=name)
+        return Outcome(code=Code.FAILED, cause=Cause.KILLED, message=f"the stage's process was ended by {name}{hint}", where=name)
     text = f"with exit code {status} and said nothing about why" if status else "without a result"
     message = f"the stage's process ended {text}\n  lading logs RUN STAGE shows what it printed last"
-    return Outcome(code=Code.FAILED, cause=Cause.FAILED, message=message)
+    return Outcome(code=Code.FAILED, cause=Cause.KILLED, message=message)
 
 
 def _of_memory(status: int, left: Outcome | None) -> bool:

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lading.attempt.records import Cause, Outcome
-from lading.attempt.retrying import LONGEST_PAUSE_S, MAX_WITHOUT_PROGRESS, Tried, next_step
+from lading.attempt.retrying import LONGEST_PAUSE_S, MAX_WITHOUT_PROGRESS, RESUMED, Tried, next_step
 from lading.attempt.verdict import CONSEQUENCES, judge
 from lading.codes import Code
 
@@ -52,6 +52,18 @@ def test_five_without_a_later_checkpoint_are_the_end() -> None:
     assert next_step([*[idle] * 4, tried(Cause.DISRUPTED, 101), *[idle] * 4], retries=0, jitter=0).act == "retry"
 
 
+def test_a_death_in_mid_training_is_resumed_without_being_asked() -> None:
+    """Killed for memory or by anybody after it had stored a later state: the next attempt goes on from there, which is not the same
+    again. One that dies before it gets any further is counted, and so is an exception, however far it came."""
+    for cause in (Cause.OUT_OF_MEMORY, Cause.KILLED, Cause.FAILED_IN_COLLECTIVE):
+        assert next_step([tried(cause)], retries=0, jitter=0).act == "give_up"
+        assert next_step([tried(cause, 100)], retries=0, jitter=0).act == "retry"
+        assert next_step([tried(cause, 100), tried(cause, 200)], retries=0, jitter=0).act == "retry"
+        assert next_step([tried(cause, 100), tried(cause, 100)], retries=0, jitter=0).act == "give_up"
+        assert next_step([tried(cause, 100), tried(cause)], retries=0, jitter=0).act == "give_up"
+    assert next_step([tried(Cause.FAILED, 100)], retries=0, jitter=0).act == "give_up"
+
+
 @given(st.integers(1, 30), st.floats(0, 1))
 def test_an_attempt_that_gets_further_may_always_go_on(count: int, jitter: float) -> None:
     """Preempted a hundred times, each time further: it goes on."""
@@ -82,6 +94,10 @@ def test_every_history_comes_to_an_end(history: list[Tried], retries: int, jitte
         if step.act == "give_up":
             assert step.why
             return
-    charged = sum(CONSEQUENCES[t.verdict.cause].charged for t in history)
-    assert charged <= retries
-    assert len(history) - charged < MAX_WITHOUT_PROGRESS * 7 + 6
+    best, counted = -1, 0
+    for t in history:
+        further = t.checkpoint is not None and t.checkpoint > best
+        best = max(best, t.checkpoint if t.checkpoint is not None else -1)
+        counted += CONSEQUENCES[t.verdict.cause].charged and not (further and t.verdict.cause in RESUMED)
+    assert counted <= retries
+    assert len(history) - counted < MAX_WITHOUT_PROGRESS * 7 + 6

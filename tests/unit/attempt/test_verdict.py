@@ -18,12 +18,13 @@ ENDS = {
     "78": Outcome(code=Code.CANNOT_RUN_HERE),
     "69": Outcome(code=Code.STORE_UNREACHABLE),
     "70": Outcome(code=Code.FAILED, cause=Cause.FAILED),
+    "70-killed": Outcome(code=Code.FAILED, cause=Cause.KILLED),
     "70-collective": Outcome(code=Code.FAILED, cause=Cause.FAILED_IN_COLLECTIVE),
     "76": Outcome(code=Code.PEER_LOST),
     "75": Outcome(code=Code.STOPPED),
     "0": Outcome(code=Code.DONE),
 }
-ORDER = ["disrupted", "oom", "64", "65", "78", "69", "70", "70-collective", "76", "75", "0"]
+ORDER = ["disrupted", "oom", "64", "65", "78", "69", "70", "70-killed", "70-collective", "76", "75", "0"]
 CAUSES = {
     "disrupted": Cause.DISRUPTED,
     "oom": Cause.OUT_OF_MEMORY,
@@ -32,6 +33,7 @@ CAUSES = {
     "78": Cause.CANNOT_RUN_HERE,
     "69": Cause.STORE,
     "70": Cause.FAILED,
+    "70-killed": Cause.KILLED,
     "70-collective": Cause.FAILED_IN_COLLECTIVE,
     "76": Cause.PEER_LOST,
     "75": Cause.STOPPED,
