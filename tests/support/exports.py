@@ -1,13 +1,13 @@
 """Exports of the small models, made once for all tests of a process."""
 
-import atexit
 import functools
 import shutil
-import tempfile
 from pathlib import Path
+from tempfile import mkdtemp
 
 from lading.config.settings.export import ExportSettings
 from lading.stages import export
+from support.kept import KEPT
 from support.small_models import CNN, LM, run_stage, saved
 
 SPECS = {"cnn": CNN, "lm": LM}
@@ -16,8 +16,7 @@ SPECS = {"cnn": CNN, "lm": LM}
 @functools.cache
 def exported(name: str) -> Path:
     """The folder of an export stage's result, in every format; read it, never write into it."""
-    base = Path(tempfile.mkdtemp(prefix="export-"))
-    atexit.register(shutil.rmtree, base, ignore_errors=True)
+    base = Path(mkdtemp(dir=KEPT.name))
     saved(base / "train", SPECS[name])
     run_stage(export.run, ExportSettings(), base / "export", {"model": base / "train"})
     return base / "export"

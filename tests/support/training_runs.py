@@ -12,11 +12,12 @@ from lading.config.settings.data import DataSettings
 from lading.config.settings.train import TrainSettings
 from lading.stages import data, train
 from lading.stages.context import Need, StageContext
+from support.kept import KEPT
 
 
 def context_for(settings: Any, needs: Mapping[str, Path] | None = None, base: Path | None = None) -> StageContext[Any]:
     """A context over a fresh folder, or over one whose checkpoints are to be resumed from."""
-    base = base or Path(mkdtemp(prefix="lading-test-"))
+    base = base or Path(mkdtemp(dir=KEPT.name))
     for name in ("output", "scratch", "checkpoints", "files"):
         (base / name).mkdir(parents=True, exist_ok=True)
     inputs = {role: Need(role, role, folder) for role, folder in (needs or {}).items()}

@@ -45,7 +45,8 @@ class Resources(Frozen):
     devices: int = Field(1, ge=1, le=64)
     """Processes of a training on each node: one a GPU, or one on a CPU."""
     retries: int = Field(0, ge=0, le=100)
-    """How often a failure of the stage's own (70) is tried again."""
+    """How often a failure of the stage's own (70) is tried again; a process that is killed in mid-training is resumed anyway, while it
+    gets further each time."""
     deadline_s: float | None = Field(None, gt=0)
     """An attempt that takes longer is stopped and has failed."""
     grace_s: float = Field(30, ge=1)

@@ -2,8 +2,8 @@
 
 import functools
 import json
-import tempfile
 from pathlib import Path
+from tempfile import mkdtemp
 
 import numpy as np
 import pytest
@@ -19,6 +19,7 @@ from lading.ml.mil_replay import Replay, Trace
 from lading.ml.spec import ModelSpec, TensorSpec
 from lading.stages import convert, verify
 from support.exports import SPECS, exported
+from support.kept import KEPT
 from support.small_models import CNN, LM, run_stage, scaled
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 @functools.cache
 def converted(name: str, precision: str) -> Path:
     """A sound package, made once."""
-    folder = Path(tempfile.mkdtemp(prefix="convert-")) / "convert"
+    folder = Path(mkdtemp(dir=KEPT.name)) / "convert"
     run_stage(convert.run, ConvertSettings(precision=precision), folder, {"export": exported(name)})
     return folder
 
