@@ -66,7 +66,7 @@ class Cause(StrEnum):
     CANCELLED = "cancelled"
     """A launcher stopped it because nobody waits for it any more: what its pods say then follows from that."""
     DEADLINE = "deadline"
-    """A launcher stopped it because it took too long."""
+    """It was stopped because it took too long."""
     DISRUPTED = "disrupted"
     """Evicted, preempted, its node or machine went away."""
     OUT_OF_MEMORY = "out_of_memory"

@@ -81,11 +81,6 @@ def disrupted(message: str, *, run: str, nonce: str) -> Verdict:
     return _verdict(Cause.DISRUPTED, Code.STOPPED, message, run=run, nonce=nonce)
 
 
-def deadline(seconds: float, *, run: str, nonce: str) -> Verdict:
-    """For an attempt that took longer than its deadline."""
-    return _verdict(Cause.DEADLINE, Code.FAILED, f"it took longer than its deadline of {seconds:g} s", run=run, nonce=nonce)
-
-
 def cancelled(message: str, *, run: str, nonce: str) -> Verdict:
     """For an attempt that was stopped because nobody waits for it any more."""
     return _verdict(Cause.CANCELLED, Code.STOPPED, message, run=run, nonce=nonce)

@@ -143,13 +143,14 @@ def _same(before: PlanRecord, resolved: Pipeline, *, force: Collection[str], onl
     asked = {"--force": set(force), "--only": set(only), "--until": {until or ""} - {""}}
     if differs := [option for option in began if began[option] != asked[option]]:
         told = " ".join(f"{option} {name}" for option in differs for name in sorted(began[option]))
-        raise UserError(f"run {before.run} was begun with {told or f'no {differs[0]}'}, and goes on with the same or not at all", do=OWN_ID)
+        raise UserError(f"run {before.run} was begun with {told or f'no {differs[0]}'}, and can't go on with another choice", do=OWN_ID)
 
 
 def _identity(pipeline: Pipeline) -> object:
-    """What makes two launchings one run: the pipeline, but not where its store or its file lies."""
+    """What makes two launchings one run: the pipeline, but not where its store or its file lies, nor what its outside data is by now,
+    for a run goes on with the data that it was planned with."""
     data = pipeline.to_data()
-    return {name: data[name] for name in ("pipeline", "stages")}
+    return {"pipeline": data["pipeline"], "stages": {name: {**stage, "outside": {}} for name, stage in data["stages"].items()}}
 
 
 def _read_plan(store: Store, run: str) -> PlanRecord | None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lading.attempt.records import Cause, Outcome
-from lading.attempt.verdict import CONSEQUENCES, cancelled, deadline, disrupted, judge, lost, unstartable
+from lading.attempt.verdict import CONSEQUENCES, cancelled, disrupted, judge, lost, unstartable
 from lading.codes import Code
 
 ENDS = {
@@ -120,12 +120,11 @@ def test_ten_is_after_nine() -> None:
 
 
 def test_what_launchers_say_themselves() -> None:
-    """Losses and disruptions cost nothing, deadlines are charged, cancelled is the end."""
+    """Losses and disruptions cost nothing, cancelled is the end."""
     told = {"run": "r", "nonce": "n"}
 
     assert (lost("m", **told).retry, lost("m", **told).charged) == ("at_once", False)
     assert (disrupted("m", **told).retry, disrupted("m", **told).charged) == ("at_once", False)
-    assert (deadline(5, **told).retry, deadline(5, **told).charged) == ("backoff", True)
     assert (cancelled("m", **told).retry, cancelled("m", **told).by, cancelled("m", **told).nonce) == ("never", "r", "n")
     assert (
         unstartable("m", code=Code.CANNOT_RUN_HERE, do="do it", **told).retry,

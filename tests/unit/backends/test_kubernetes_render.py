@@ -131,10 +131,12 @@ def test_no_gpu_is_no_amount() -> None:
 
 
 def test_grace_leaves_time_to_store_the_last_state() -> None:
-    """The pod's grace is longer than the stage's own; the deadline is longer than the supervisor's, which ends it first."""
+    """The pod's grace is longer than the stage's own; the deadline is longer than the supervisor's, which ends it
+    first, and counts from when the pod has its node: a stage that waits for a GPU has not begun."""
     made = rendered(job(resources={"grace_s": 40, "deadline_s": 600}))
     assert pod(made)["terminationGracePeriodSeconds"] == 55
-    assert made["spec"]["activeDeadlineSeconds"] >= 600 + 55
+    assert "activeDeadlineSeconds" not in made["spec"]
+    assert pod(made)["activeDeadlineSeconds"] >= 600 + 55 + 60
 
 
 def test_a_dead_node_is_left_soon() -> None:

@@ -14,6 +14,8 @@ from lading.plan.job import JobSpec
 Object = dict[str, Any]
 UNREACHABLE_S = 60
 """How long a pod is left on a node that is not ready or unreachable."""
+FOR_STARTING_S = 900
+"""For images to be pulled and inputs to be received, which a stage's deadline does not count."""
 GRACE_FOR_STORING_S = 15
 """Beyond the stage's own grace: its last state is uploaded after its processes ended."""
 
@@ -75,8 +77,6 @@ def stage_job(job: JobSpec, cluster: Cluster, *, namespace: str, owner: Object |
         "ttlSecondsAfterFinished": cluster.ttl_s,
         "template": pod_template(job, cluster, pod, nodes, name),
     }
-    if job.resources.deadline_s:
-        spec["activeDeadlineSeconds"] = math.ceil(job.resources.deadline_s + job.resources.grace_s + 60)
     if cluster.queue:
         spec["suspend"] = True
     metadata: Object = {
@@ -107,6 +107,9 @@ def pod_template(job: JobSpec, cluster: Cluster, pod: PodSettings, nodes: int, n
     }
     if nodes > 1:
         spec["subdomain"] = cluster.service
+    if job.resources.deadline_s:
+        # The supervisor ends its stage; this ends a supervisor that does not. It counts from when the pod has its node, images included.
+        spec["activeDeadlineSeconds"] = math.ceil(job.resources.deadline_s + job.resources.grace_s + FOR_STARTING_S)
     spec |= placement(pod, cluster)
     annotations = {**pod.annotations, words.KEY: job.key, words.JOB: json.dumps(job.to_data(), sort_keys=True)}
     return {"metadata": {"labels": {**pod.labels, **labels(job)}, "annotations": annotations}, "spec": spec}
