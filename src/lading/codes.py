@@ -111,7 +111,11 @@ EXIT_CODES: dict[Exit, Explanation] = {
         "lading retrain history",
     ),
     Exit.INTERRUPTED: Explanation("cancelled", "the stages that only this run waited for are stopped", "the same command again goes on"),
-    Exit.PIPE_CLOSED: Explanation("whoever read the output went away, as in `lading logs ... | head`", "nothing is lost", "nothing"),
+    Exit.PIPE_CLOSED: Explanation(
+        "whoever read the output went away, as in `lading logs ... | head`",
+        "nothing is lost: a run goes on to its end before the command ends with this",
+        "of a run, lading status RUN says how it ended",
+    ),
     Exit.TERMINATED: Explanation(
         "the launcher was told to stop", "stages outside this process go on", "the same command with --run RUN goes on"
     ),

@@ -1,5 +1,6 @@
 """Launches a pipeline from this process and follows it to its end: what the command line and the library share."""
 
+import contextlib
 import os
 import sys
 import threading
@@ -121,7 +122,7 @@ def drive(
         force: stages that are made again.
         only: stages that alone are run.
         until: the stage to run up to.
-        on_tick: called with the record as it is, a few times a second while it goes on.
+        on_tick: called with the record as it is, a few times a second while it goes on; what it raises stops the run, in order.
         place: where its stages run; by default on this machine.
     """
     from lading.launch.run import launch
@@ -179,7 +180,8 @@ def _follow(tick: Callable[[], None], ended: threading.Event, cancel: threading.
             if cancel.is_set():
                 raise
             cancel.set()
-            sys.stderr.write("\nstopping in order; Ctrl-C again leaves at once\n")
+            with contextlib.suppress(OSError, ValueError):  # nobody reads it
+                sys.stderr.write("\nstopping in order; Ctrl-C again leaves at once\n")
         except BaseException:
             cancel.set()
             ended.wait()  # nobody would look after what was started

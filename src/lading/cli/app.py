@@ -15,6 +15,7 @@ import typer.core
 import typer.main
 
 from lading.cli.places import CHOSEN
+from lading.cli.streams import make_ready
 from lading.codes import Exit
 from lading.errors import CancelledError, LadingError, NotFoundError, UserError
 
@@ -177,6 +178,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # What imports and a plan make stays: to look through it again and again is a tenth of a short command.
     gc.set_threshold(100_000, 50, 50)
     CHOSEN.set("")
+    make_ready()
     # SIGPIPE stays ignored: a server that closes a connection would end the process with it.
     try:
         app([part for part in line if part != "--debug"], prog_name="lading")
@@ -197,7 +199,7 @@ def _let_go_of_stdout() -> None:
     """Where nobody reads any more (`lading logs ... | head`), the end is quiet."""
     try:
         sys.stdout.flush()
-    except (BrokenPipeError, ValueError):
+    except (OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 

@@ -1,7 +1,9 @@
 """How a run is shown while it goes on: bars on a terminal, a table that changes in a notebook, a line for each change elsewhere."""
 
+import contextlib
 import re
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from html import escape
 from importlib import import_module
@@ -179,6 +181,9 @@ def in_notebook() -> bool:
 class Show:
     """Chooses how to show, when the first sight of the run comes: a run of hits alone is over before anything is imported.
 
+    What can't be shown is no reason to end a run: a display that fails (nobody reads it any more, its disk is full) is dropped, with a word
+    on stderr, and the run goes on.
+
     Args:
         stream: where to; by default stdout.
         lines: never anything that moves.
@@ -187,12 +192,16 @@ class Show:
     def __init__(self, *, stream: TextIO | None = None, lines: bool = False) -> None:
         self._stream, self._lines = stream or sys.stdout, lines
         self._shown: View | None = None
+        self._dropped = False
 
     def update(self, record: dict[str, Any]) -> None:
         """Shows the run as it is now."""
+        self._safely(lambda: self._view().update(record), str(record.get("run") or "RUN"))
+
+    def _view(self) -> View:
         if self._shown is None:
             self._shown = self._chosen()
-        self._shown.update(record)
+        return self._shown
 
     def _chosen(self) -> View:
         if self._lines:
@@ -204,14 +213,26 @@ class Show:
     def finish(self, record: dict[str, Any]) -> None:
         """Shows the last changes, where anything was shown before."""
         if self._shown is not None:
-            self._shown.update(record)
+            self.update(record)
 
     def close(self) -> None:
         """Leaves the terminal as it was."""
         if self._shown is not None:
-            self._shown.close()
+            self._safely(self._shown.close, "RUN")
 
     @property
     def began(self) -> bool:
         """Whether anything was shown."""
         return self._shown is not None
+
+    def _safely(self, act: Callable[[], None], run: str) -> None:
+        if self._dropped:
+            return
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001 - whatever a display does, the run is worth more
+            self._dropped = True
+            why = "nobody reads it any more" if isinstance(error, BrokenPipeError) else f"{type(error).__name__}: {error}"
+            with contextlib.suppress(Exception):
+                sys.stderr.write(f"what the run does is not shown any more ({why}); the run goes on: lading status {run}\n")
+                sys.stderr.flush()

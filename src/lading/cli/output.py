@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
+from lading.cli.streams import shows_all
+
 STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "blue": "34", "magenta": "35", "cyan": "36"}
 STATES: dict[str, tuple[str, str]] = {
     "hit": ("●", "cyan"),
@@ -89,8 +91,8 @@ def clean_lines(text: str) -> list[str]:
 
 
 def print_json(value: Any) -> None:
-    """Writes one JSON document to stdout."""
-    json.dump(value, sys.stdout, indent=2, sort_keys=False, ensure_ascii=False, default=str)
+    """Writes one JSON document to stdout; characters that it can't show are escaped."""
+    json.dump(value, sys.stdout, indent=2, sort_keys=False, ensure_ascii=not shows_all(sys.stdout), default=str)
     sys.stdout.write("\n")
     sys.stdout.flush()
 
