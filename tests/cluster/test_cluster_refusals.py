@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-import yaml
-
 from lading.backends.kubernetes.launcher import RULES
-from support.kube import Kube, sh
+from support.kube import Kube, allow, identity, sh
 
 ONE = {"one": sh("true")}
 
@@ -36,19 +34,6 @@ def test_a_folder_as_store(kube: Kube) -> None:
     assert not kube.jobs()
 
 
-def identity(kube: Kube, folder: Path) -> dict[str, str]:
-    """An environment whose kubeconfig is a fresh service account's, that may do nothing yet."""
-    kube.core.create_namespaced_service_account(kube.namespace, {"metadata": {"name": "nobody"}})
-    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
-    token = kube.core.create_namespaced_service_account_token("nobody", kube.namespace, request).status.token
-    config = yaml.safe_load(Path(kube.env["KUBECONFIG"]).read_text())
-    for user in config["users"]:
-        user["user"] = {"token": token}
-    place = folder / "nobody.kubeconfig"
-    place.write_text(yaml.safe_dump(config))
-    return {"KUBECONFIG": str(place)}
-
-
 def test_an_identity_that_may_do_too_little(kube: Kube, tmp_path: Path) -> None:
     """What is missing is named by verb, resource and Role; with the Role that lading ships, and no more, a run works."""
     env, file = identity(kube, tmp_path), kube.pipeline(ONE)
@@ -56,14 +41,7 @@ def test_an_identity_that_may_do_too_little(kube: Kube, tmp_path: Path) -> None:
     assert "may not list jobs" in said
     assert "verbs: [list] on resources: [jobs]" in said
     assert "k8s/role.yaml" in said
-    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "nobody"}, "rules": list(RULES)}
-    kube.rbac.create_namespaced_role(kube.namespace, role)
-    binding = {
-        "metadata": {"name": "nobody"},
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "nobody"},
-        "subjects": [{"kind": "ServiceAccount", "name": "nobody", "namespace": kube.namespace}],
-    }
-    kube.rbac.create_namespaced_role_binding(kube.namespace, binding)
+    allow(kube, RULES)
     assert kube.run(file, "--json", env=env).json()["state"] == "succeeded"
     refused = kube.lading("submit", file, "--store", kube.uri, code=2, env=env).text
     assert "create configmaps" in refused, "a launcher's Role starts no launchers"

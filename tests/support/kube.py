@@ -6,7 +6,7 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -211,6 +211,30 @@ class Kube:
         lines += [f"{key}: {self.store.read(key).decode()[:600]}" for key in keys if key.endswith(("verdict.json", "run.json"))]
         lines.append(self.logs()[-6000:])
         return "\n".join(lines)[-14000:]
+
+
+def identity(kube: Kube, folder: Path) -> dict[str, str]:
+    """An environment whose kubeconfig is a fresh service account's, `nobody`, that may do nothing yet."""
+    kube.core.create_namespaced_service_account(kube.namespace, {"metadata": {"name": "nobody"}})
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
+    token = kube.core.create_namespaced_service_account_token("nobody", kube.namespace, request).status.token
+    config = yaml.safe_load(Path(kube.env["KUBECONFIG"]).read_text())
+    for user in config["users"]:
+        user["user"] = {"token": token}
+    place = folder / "nobody.kubeconfig"
+    place.write_text(yaml.safe_dump(config))
+    return {"KUBECONFIG": str(place)}
+
+
+def allow(kube: Kube, rules: Iterable[Object]) -> None:
+    """Lets that identity do what the rules say."""
+    kube.rbac.create_namespaced_role(kube.namespace, {"metadata": {"name": "nobody"}, "rules": list(rules)})
+    binding = {
+        "metadata": {"name": "nobody"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "nobody"},
+        "subjects": [{"kind": "ServiceAccount", "name": "nobody", "namespace": kube.namespace}],
+    }
+    kube.rbac.create_namespaced_role_binding(kube.namespace, binding)
 
 
 def token() -> str:

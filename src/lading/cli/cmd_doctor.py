@@ -18,7 +18,7 @@ def command(
     store: options.StoreOption = None,
     backend: options.BackendOption = "local",
     pipeline: Annotated[
-        Path | None, typer.Option("--pipeline", metavar="FILE", help="Whose `kubernetes:` map to try.", show_default=False)
+        Path | None, typer.Option("--pipeline", metavar="FILE", help="Whose `kubernetes:` map and images to try.", show_default=False)
     ] = None,
     overrides: options.Set = None,
     as_json: options.Json = False,
@@ -37,7 +37,7 @@ def command(
         from lading.config.cluster import Cluster
 
         cluster = Cluster.model_validate(loaded.kubernetes if loaded else {})
-        found += examine_cluster(cluster, cluster.store or place.uri)
+        found += examine_cluster(cluster, cluster.store or place.uri, pipeline=loaded)
     found = [one._replace(do=completed(one.do, place.uri)) for one in found]
     broken = [one for one in found if one.level == "must" and not one.ok]
     if as_json:
