@@ -42,6 +42,8 @@ class Attempt:
     """The highest step whose training state is whole."""
     taken: bool = False
     """Whether a runner took it."""
+    begun: float = 0.0
+    """The store's time of its claim."""
 
     @property
     def id(self) -> AttemptId:
@@ -52,6 +54,11 @@ class Attempt:
     def ended(self) -> bool:
         """Whether every pod has said how it ended."""
         return len(self.outcomes) >= self.claim.pods
+
+    def seconds(self, now: float) -> float:
+        """How long it goes on at a moment of the store's clock: since its claim; of one that fell silent, until it was heard of last."""
+        heard = max((moment for _, moment in self.beats.values()), default=now)
+        return max(0.0, (now if now - heard < STALE_S else heard) - self.begun)
 
 
 @dataclass(slots=True)
@@ -121,6 +128,7 @@ def _attempt(store: Store, number: int, seen: _Seen, cache: Cache | None) -> Att
         verdict=_read(store, seen.verdict, Verdict, cache),
         checkpoint=seen.checkpoint(),
         taken=seen.taken,
+        begun=seen.claim.modified if seen.claim else 0.0,
     )
 
 

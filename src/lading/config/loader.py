@@ -146,7 +146,12 @@ def _stages(data: dict[str, Any], problems: Problems) -> dict[str, Stage]:
         bodies[name] = dict(body) if isinstance(body, dict) else {}
     kinds = {name: _kind(name, body, problems) for name, body in bodies.items()}
     stages = {name: _stage(name, body, kinds, known_defaults, problems) for name, body in bodies.items()}
-    order = ordered({name: referred(body.get("needs"), bodies) for name, body in bodies.items()}, problems)
+
+    def circle(names: list[str]) -> None:
+        told = f"stages need each other in a circle: {' → '.join(names)}; one of these needs must go"
+        problems.add(("stages", names[-1], "needs"), told)
+
+    order = ordered({name: referred(body.get("needs"), bodies) for name, body in bodies.items()}, circle)
     return {name: stage for name in order if (stage := stages[name]) is not None}
 
 

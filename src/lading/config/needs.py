@@ -1,7 +1,7 @@
 """Matches the needs of a stage to its kind's roles, and puts stages into an order in which every need comes first."""
 
 import re
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from typing import Any
 
 from lading.config.kinds import KINDS, Kind
@@ -105,8 +105,8 @@ def referred(needs: Any, stages: Container[str]) -> list[str]:
     return [name for name in named if isinstance(name, str) and name in stages]
 
 
-def ordered(needs: Mapping[str, Iterable[str]], problems: Problems) -> list[str]:
-    """The stages, each after its needs, otherwise as they are written; every circle that is closed on the way is named."""
+def ordered(needs: Mapping[str, Iterable[str]], circle: Callable[[list[str]], None] = lambda _: None) -> list[str]:
+    """The stages, each after its needs, otherwise as they are written; `circle` hears of every circle that is closed on the way."""
     order: list[str] = []
     done: set[str] = set()
     for name in needs:
@@ -120,10 +120,7 @@ def ordered(needs: Mapping[str, Iterable[str]], problems: Problems) -> list[str]
                 order.append(path.pop())
                 todo.pop()
             elif need in path:
-                circle = [*path[path.index(need) :], need]
-                problems.add(
-                    ("stages", need, "needs"), f"stages need each other in a circle: {' → '.join(circle)}; one of these needs must go"
-                )
+                circle([*path[path.index(need) :], need])
             elif need not in done:
                 path.append(need)
                 todo.append(iter(needs[need]))

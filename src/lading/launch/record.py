@@ -1,5 +1,6 @@
 """A run as its documents tell it: the record of each stage, progress.json while it runs, run.json when it has ended."""
 
+import json
 from typing import Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
@@ -47,6 +48,7 @@ class StageRecord(Frozen):
     n: int | None = None
     """The number under which its manifest stands."""
     seconds: float | None = None
+    """How long its attempt took; in the live view of a running stage, since it was claimed."""
     reason: str = ""
     """Why it is in this state, for a person."""
     gates: tuple[GateRecord, ...] = ()
@@ -68,7 +70,15 @@ class StageRecord(Frozen):
     peak_memory: int | None = None
 
 
-class RunRecord(Frozen):
+class _InOrder(Frozen):
+    """A document in which stages stand as in the pipeline's file; canonical JSON, which digests need, would sort them."""
+
+    def to_bytes(self) -> bytes:
+        """The value as JSON, in its own order."""
+        return json.dumps(self.to_data(), separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+class RunRecord(_InOrder):
     """run.json, and the same shape while the run goes on."""
 
     schema_: Literal["lading/run/v1"] = Field("lading/run/v1", alias="schema")
@@ -83,7 +93,7 @@ class RunRecord(Frozen):
     overrides: dict[str, Any] = Field(default_factory=dict)
 
 
-class PlanRecord(Frozen):
+class PlanRecord(_InOrder):
     """plan.json: what a run set out to do; written first, once."""
 
     schema_: Literal["lading/plan/v1"] = Field("lading/plan/v1", alias="schema")
@@ -100,7 +110,7 @@ class PlanRecord(Frozen):
     """Promote stage to the number of the champion that was in use."""
 
 
-class RunProgress(Frozen):
+class RunProgress(_InOrder):
     """progress.json: the launcher's heartbeat, with the keys that it waits for and how each stage stands."""
 
     schema_: Literal["lading/run-progress/v1"] = Field("lading/run-progress/v1", alias="schema")

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lading import names
+from lading.config.needs import ordered
 from lading.errors import MissingObjectError
 from lading.manifest.model import Manifest
 from lading.names import AttemptId
@@ -105,13 +106,8 @@ def _voided(store: Store, kind: str, key: str) -> dict[int, dict[str, Any]]:
 
 
 def in_order(stages: Mapping[str, Any], pipeline: Mapping[str, Any]) -> dict[str, Any]:
-    """Stages after their needs: documents of the store have their names in the order of the alphabet."""
+    """Stages as the pipeline has them, each after its needs: documents of an older lading have their names in the order of the alphabet."""
     planned = _mapping(pipeline.get("stages"))
-    ordered: dict[str, Any] = {}
-    todo = list(stages)
-    while todo:
-        needs = {name: _mapping(_mapping(planned.get(name)).get("needs")).values() for name in todo}
-        ready = [name for name in todo if not set(needs[name]) & set(todo)] or todo
-        ordered |= {name: stages[name] for name in ready}
-        todo = [name for name in todo if name not in ordered]
-    return ordered
+    names_ = dict.fromkeys(name for name in [*planned, *stages] if name in stages)
+    needs = {name: [need for need in _mapping(_mapping(planned.get(name)).get("needs")).values() if need in names_] for name in names_}
+    return {name: stages[name] for name in ordered(needs)}

@@ -93,3 +93,15 @@ def test_liveness_is_change_on_the_observers_clock() -> None:
     assert not stale(1120)
     assert not stale(1179)
     assert stale(1180)
+
+
+def test_how_long_an_attempt_goes_on() -> None:
+    """Since its claim by the store's clock, also before its first heartbeat; of one that fell silent, until it was heard of last."""
+    clock = [100.0]
+    store = MemoryStore(clock=lambda: clock[0])
+    claim(store, make_claim(1))
+    assert attempts(store, "data", KEY)[1].seconds(340.0) == 240.0
+    clock[0] = 150.0
+    store.write(AttemptId("data", KEY, 1).progress(), Progress(beat=1).to_bytes())
+    assert attempts(store, "data", KEY)[1].seconds(200.0) == 100.0
+    assert attempts(store, "data", KEY)[1].seconds(5000.0) == 50.0

@@ -23,3 +23,5 @@ def test_stages_follow_their_needs() -> None:
 
     assert list(in_order({"a": 1, "m": 2, "z": 3}, pipeline)) == ["z", "a", "m"]
     assert list(in_order({"a": 1}, {"stages": {"a": {"needs": {"x": "a"}}}})) == ["a"]
+    written = {"stages": {"z": {}, "k": {"needs": {"x": "z"}}, "b": {"needs": {"x": "z"}}, "a": {}}}
+    assert list(in_order({"a": 1, "b": 2, "k": 3, "z": 4}, written)) == ["z", "k", "b", "a"]
