@@ -1,7 +1,7 @@
 """Where samples come from: each source gives the whole, split without leaks. A new source is a function and a line in the table."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,8 @@ class Request:
     """What a source is asked for."""
 
     path: Path | None
+    files: Sequence[tuple[str, Path]]
+    """What lies there, by relative name: what the key was made of, and no more."""
     fractions: Mapping[str, float]
     """Of validation, calibration and test."""
     seed: int
@@ -52,13 +54,22 @@ def npz(request: Request) -> tuple[dict[str, Arrays], DataFacts]:
     inputs, labels = arrays["inputs"].astype(np.float32), arrays["labels"]
     if len(inputs) != len(labels) or labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):
         raise WrongInputError(f"{request.path.name}: labels must be one whole number for each of the {len(inputs)} inputs")
+    if not len(inputs):
+        raise WrongInputError(f"{request.path.name} holds no rows", do="check what wrote it")
+    groups = arrays.get("groups")
+    if groups is not None and (groups.size != len(inputs) or groups.shape[:1] != (len(inputs),)):
+        there = groups.size if groups.ndim == 1 else f"an array of {' x '.join(map(str, groups.shape))}"
+        raise WrongInputError(
+            f"{request.path.name}: groups must be one value for each of the {len(inputs)} inputs, and there are {there}",
+            do="give each row the number of its group, or leave `groups` out",
+        )
     if not np.isfinite(inputs).all():
         raise WrongInputError(f"{request.path.name}: inputs hold NaN or infinities", do="mend or drop those rows")
     classes = tuple(str(c) for c in arrays["classes"]) if "classes" in arrays else tuple(str(c) for c in range(int(labels.max()) + 1))
     if labels.min() < 0 or labels.max() >= len(classes):
         raise WrongInputError(f"{request.path.name}: labels go from {labels.min()} to {labels.max()}, and there are {len(classes)} classes")
     ids = np.array([f"row/{i:08d}" for i in range(len(inputs))], dtype=np.str_)
-    return labelled("npz", inputs, labels.astype(np.int64), ids, classes, request, groups=arrays.get("groups"))
+    return labelled("npz", inputs, labels.astype(np.int64), ids, classes, request, groups=groups)
 
 
 def labelled(
@@ -121,8 +132,7 @@ def pydoc(request: Request) -> tuple[dict[str, Arrays], DataFacts]:
 
 def text(request: Request) -> tuple[dict[str, Arrays], DataFacts]:
     """The .txt files below a folder, byte by byte; whole files are held out."""
-    assert request.path is not None
-    found = {str(file.relative_to(request.path)): file.read_bytes() for file in sorted(request.path.rglob("*.txt"))}
+    found = {name: file.read_bytes() for name, file in request.files if name.endswith(".txt")}
     if not found:
         raise WrongInputError(f"there are no .txt files below {request.path}", do="check `path`")
     return texts("text", found, request)

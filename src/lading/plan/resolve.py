@@ -67,7 +67,7 @@ def _stage(stage: Stage, folder: Path, keep: Keep) -> Stage:
     for field in outside.OUTSIDE.get(stage.kind, ()):
         if (uri := settings.get(field)) and field not in data:
             data[field] = outside.digest(outside.listing(uri, folder))
-            settings[field] = uri if "://" in uri else str((folder / Path(uri).expanduser()).absolute())
+            settings[field] = uri if outside.is_remote(uri) else str(outside.place_of(uri, folder).absolute())
     if not files and data == stage.outside:
         return stage
     return stage.but(settings=type(stage.settings).model_validate(settings), outside=data)

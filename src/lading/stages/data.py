@@ -16,8 +16,10 @@ def run(context: StageContext[DataSettings]) -> None:
     path = Path(settings.path) if settings.path else None
     if path is not None and not path.exists():
         raise WrongInputError(f"{path} is not there", do="check `path` of the data stage")
+    found = files(path) if path is not None else []
     request = Request(
         path=path,
+        files=found,
         fractions=settings.split.model_dump(),
         seed=settings.seed,
         lengths=settings.lengths,
@@ -28,7 +30,7 @@ def run(context: StageContext[DataSettings]) -> None:
         write_arrays(context.file(f"{name}.npz", media_type="application/x-npz"), arrays)
     context.write_json(FACTS, facts.to_data())
     if path is not None:  # what the next retraining check compares with
-        sizes = [file.stat().st_size for _, file in files(path)]
+        sizes = [file.stat().st_size for _, file in found]
         context.measure(source_files=len(sizes), source_bytes=sum(sizes))
     context.seed(split=settings.seed)
     context.measure(**{f"{name}_{facts.counts_unit}": count for name, count in facts.counts.items()})

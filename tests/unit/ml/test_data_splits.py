@@ -9,6 +9,7 @@ from lading.config.settings.data import DataSettings
 from lading.errors import WrongInputError
 from lading.ml.data import SPLITS, read_arrays, read_facts, read_split, windows, write_arrays
 from lading.ml.sources import paragraphs, sharing, stratified
+from lading.plan.outside import files
 from lading.stages import data
 from support.training_runs import context_for, digits_folder, pydoc_folder
 
@@ -101,6 +102,38 @@ def test_a_users_npz_becomes_splits(tmp_path: Path) -> None:
     facts = read_facts(context.output)
 
     assert (facts.input, facts.shape, facts.classes, sum(facts.counts.values())) == ("features", (5,), ("0", "1", "2"), 60)
+
+
+@pytest.mark.parametrize("count", [0, 24, 61, 120])
+def test_groups_that_are_not_one_a_row_are_refused(count: int, tmp_path: Path) -> None:
+    """Fewer would drop the rows beyond them without a word, more would name rows that are not there."""
+    write_arrays(tmp_path / "own.npz", {"inputs": np.ones((60, 5)), "labels": np.arange(60) % 3, "groups": np.arange(count) // 2})
+
+    with pytest.raises(WrongInputError, match=f"groups must be one value for each of the 60 inputs, and there are {count}"):
+        data.run(context_for(DataSettings(source="npz", path=str(tmp_path / "own.npz"))))
+
+
+def test_an_npz_without_rows_is_a_users_error(tmp_path: Path) -> None:
+    """No traceback of numpy's."""
+    write_arrays(tmp_path / "own.npz", {"inputs": np.ones((0, 5)), "labels": np.arange(0)})
+
+    with pytest.raises(WrongInputError, match=r"own\.npz holds no rows"):
+        data.run(context_for(DataSettings(source="npz", path=str(tmp_path / "own.npz"))))
+
+
+def test_texts_are_the_files_that_the_key_names(tmp_path: Path) -> None:
+    """What is hidden is nobody's data, or the data would change under the same key."""
+    for name in ("a.txt", "deep/b.txt", ".hidden.txt", ".git/c.txt"):
+        place = tmp_path / "texts" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(f"this is {name}: " + name * 40)
+    split = {"validation": 0, "calibration": 0, "test": 0}
+    settings = DataSettings(source="text", path=str(tmp_path / "texts"), lengths=(8,), primary_length=8, split=split)
+    context = context_for(settings)
+    data.run(context)
+
+    assert read_facts(context.output).groups["train"] == ("a.txt", "deep/b.txt")
+    assert {name for name, _ in files(tmp_path / "texts")} == {"a.txt", "deep/b.txt"}
 
 
 def test_a_missing_path_is_a_users_error() -> None:

@@ -115,6 +115,16 @@ def test_outside_data_is_named_by_its_listing(tmp_path):
     assert build(data(tmp_path, "two"), store).keys["data"] != key
 
 
+def test_a_file_address_is_the_path_that_it_names(tmp_path):
+    """The stage gets a plain path, and the key is that of the same data at a plain path."""
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").write_text("text")
+    store, address = MemoryStore(), f"file://{tmp_path}/texts"
+
+    assert resolve(data(tmp_path, address), store).stages["data"].settings.path == f"{tmp_path}/texts"
+    assert build(data(tmp_path, address), store).keys == build(data(tmp_path, "texts"), store).keys
+
+
 def test_data_that_changed_since_the_plan_is_told(tmp_path):
     """A stage that looks again finds out."""
     (tmp_path / "a.npz").write_bytes(b"1")

@@ -34,7 +34,7 @@ class DataSettings(Frozen):
     """`digits`: 1,797 images of 8 x 8 from scikit-learn; `pydoc`: the text of Python's own documentation topics;
     `npz`: arrays `inputs` (float) and `labels` (integer) in one file, optionally `groups` and `classes`; `text`: a folder of .txt files."""
     path: str | None = None
-    """The file or folder of the sources `npz` and `text`."""
+    """The file or folder of the sources `npz` and `text`; files whose name begins with a dot are not read."""
     split: SplitSettings = Field(default_factory=SplitSettings)
     """Shares that are kept from training."""
     seed: int = Field(7, ge=0)
