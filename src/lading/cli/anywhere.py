@@ -37,8 +37,7 @@ def _not_deleted(holder: Holder) -> str:
         connection = Connection(namespace=holder.namespace)
         if connection.cluster_id != holder.cluster:
             return "it is in another cluster than KUBECONFIG names"
-        delete = connection.batch.delete_namespaced_job
-        connection.call(delete, holder.job, holder.namespace, verb="delete jobs", body={"propagationPolicy": "Background"})
+        connection.ask("delete jobs", holder.job, body={"propagationPolicy": "Background"})
     except GoneError:
         return ""
     except LadingError as error:

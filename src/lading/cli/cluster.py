@@ -75,53 +75,36 @@ def apply(pipeline: Pipeline, objects: list[Object]) -> list[str]:
     """Creates what is not there; says what became of each."""
     cluster = Cluster.model_validate(pipeline.kubernetes)
     connection = Connection(cluster.context, cluster.namespace)
-    from kubernetes.client import RbacAuthorizationV1Api
-
-    rbac = RbacAuthorizationV1Api(connection.core.api_client)
-    makers = {
-        "ConfigMap": connection.core.create_namespaced_config_map,
-        "ServiceAccount": connection.core.create_namespaced_service_account,
-        "Service": connection.core.create_namespaced_service,
-        "Role": rbac.create_namespaced_role,
-        "RoleBinding": rbac.create_namespaced_role_binding,
-        "Job": connection.batch.create_namespaced_job,
-    }
     said = []
     for item in objects:
         kind, name = item["kind"], item["metadata"]["name"]
         try:
-            connection.call(makers[kind], connection.namespace, item, verb=f"create {kind.lower()}s")
+            connection.ask(f"create {kind.lower()}s", body=item)
             said.append(f"{kind.lower()}/{name} created")
         except AlreadyThereError:
             became = "is there"
             with contextlib.suppress(DeniedError):  # whoever may create and not look leaves it as it is
-                became = _as_it_is(connection, rbac, item)
+                became = _as_it_is(connection, item)
             said.append(f"{kind.lower()}/{name} {became}")
     return said
 
 
-def _as_it_is(connection: Connection, rbac: Any, item: Object) -> str:
+def _as_it_is(connection: Connection, item: Object) -> str:
     """What became of an object that is there: what launchers share of another lading gets the rules that this one's launcher needs, and
     the annotations that this pipeline says, as by kubectl; what is someone's stays as it is."""
-    name, namespace = item["metadata"]["name"], connection.namespace
+    name, what = item["metadata"]["name"], f"{item['kind'].lower()}s"
     if item["kind"] == "Role":
-        read, patch, what = rbac.read_namespaced_role, rbac.patch_namespaced_role, "roles"
         change: Object = {"rules": item["rules"]}
     elif item["kind"] == "ServiceAccount" and (noted := item["metadata"].get("annotations")):
-        read, patch, what = (
-            connection.core.read_namespaced_service_account,
-            connection.core.patch_namespaced_service_account,
-            "serviceaccounts",
-        )
         change = {"metadata": {"annotations": noted}}
     else:
         return "is there"
-    found = connection.core.api_client.sanitize_for_serialization(connection.call(read, name, namespace, verb=f"get {what}"))
+    found = connection.ask(f"get {what}", name)
     if _holds(found, change):
         return "is there"
     if (found["metadata"].get("labels") or {}).get(words.MANAGED_BY) != words.MANAGER:
         return "is there, is not lading's, and stays as it is"
-    connection.call(patch, name, namespace, change, verb=f"patch {what}")
+    connection.ask(f"patch {what}", name, body=change)
     return "configured"
 
 
@@ -137,8 +120,7 @@ def launcher_of(pipeline: Pipeline, run: str) -> str | None:
     cluster = Cluster.model_validate(pipeline.kubernetes)
     connection = Connection(cluster.context, cluster.namespace)
     selector = f"{words.RUN}={words.value(run)},{words.COMPONENT}=launcher"
-    found = connection.call(connection.batch.list_namespaced_job, connection.namespace, verb="list jobs", label_selector=selector)
-    return next((str(job.metadata.name) for job in found.items), None)
+    return next((str(job["metadata"]["name"]) for job in connection.ask("list jobs", labelSelector=selector)["items"]), None)
 
 
 def run_of(objects: list[Object]) -> str:

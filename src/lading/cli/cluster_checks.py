@@ -22,7 +22,7 @@ def examine_cluster(cluster: Cluster, store: str, *, pipeline: Pipeline | None =
     """
     try:
         connection = Connection(cluster.context, cluster.namespace)
-        connection.call(connection.batch.list_namespaced_job, connection.namespace, verb="list jobs", limit=1)
+        connection.ask("list jobs", limit=1)
     except LadingError as error:
         yield Found("must", "cluster", False, error.message, error.do)
         if isinstance(error, DeniedError):
@@ -36,17 +36,13 @@ def examine_cluster(cluster: Cluster, store: str, *, pipeline: Pipeline | None =
 
 def _verbs(connection: Connection) -> Found:
     """Every verb of a launcher's Role, asked of the API server itself."""
-    from kubernetes.client import AuthorizationV1Api
-
-    api = AuthorizationV1Api(connection.core.api_client)
     missing = []
     for rule in launcher.RULES:
         for resource in rule["resources"]:
             for verb in rule["verbs"]:
                 where = {"namespace": connection.namespace, "group": rule["apiGroups"][0], "resource": resource, "verb": verb}
                 body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": {"resourceAttributes": where}}
-                answer = connection.call(api.create_self_subject_access_review, body, verb="create selfsubjectaccessreviews")
-                if not answer.status.allowed:
+                if not connection.ask("create selfsubjectaccessreviews", body=body)["status"]["allowed"]:
                     missing.append(f"{verb} {resource}")
     if missing:
         return Found("must", "permissions", False, f"this identity may not {', '.join(missing)}", "k8s/role.yaml grants what is missing")
@@ -56,12 +52,12 @@ def _verbs(connection: Connection) -> Found:
 def _quota(connection: Connection) -> Found:
     """What the namespace may use, as far as this identity may know it."""
     try:
-        found = connection.call(connection.core.list_namespaced_resource_quota, connection.namespace, verb="list resourcequotas").items
+        found = [one.get("status") or {} for one in connection.ask("list resourcequotas")["items"]]
     except LadingError as error:
         return Found("nice", "quota", False, f"could not be looked at: {error.message}", error.do)
     if not found:
         return Found("nice", "quota", True, "none in this namespace")
     told = "; ".join(
-        f"{name} {(one.status.used or {}).get(name, '0')} of {hard}" for one in found for name, hard in (one.status.hard or {}).items()
+        f"{name} {(one.get('used') or {}).get(name, '0')} of {hard}" for one in found for name, hard in (one.get("hard") or {}).items()
     )
     return Found("nice", "quota", True, told)

@@ -84,7 +84,7 @@ def examine_pods(connection: Connection, cluster: Cluster, images: Iterable[Imag
             name = f"{run}-{number}"
             try:
                 made = _job(cluster, image, name, namespace, store)
-                connection.call(connection.batch.create_namespaced_job, namespace, made, verb="create jobs")
+                connection.ask("create jobs", body=made)
                 started[name] = image
             except LadingError as error:
                 yield Found("must", image.name, False, error.message, error.do)
@@ -97,8 +97,7 @@ def examine_pods(connection: Connection, cluster: Cluster, images: Iterable[Imag
     finally:
         for name in started:
             with contextlib.suppress(LadingError, GoneError):
-                delete = connection.batch.delete_namespaced_job
-                connection.call(delete, name, namespace, verb="delete jobs", body={"propagationPolicy": "Background"})
+                connection.ask("delete jobs", name, body={"propagationPolicy": "Background"})
 
 
 def _found(connection: Connection, name: str, image: Image, until: float) -> Iterator[Found]:
@@ -112,8 +111,8 @@ def _found(connection: Connection, name: str, image: Image, until: float) -> Ite
         return
     if LAUNCH in image.uses:
         yield Found("must", image.name, True, f"{image.reference} was pulled and ran")
-        read = connection.core.read_namespaced_pod_log
-        yield from _said(connection.call(read, pods[0]["metadata"]["name"], connection.namespace, verb="get pods/log"))
+        log = connection.raw("get pods/log", pods[0]["metadata"]["name"]).data
+        yield from _said(log.decode("utf-8", errors="replace"))
     elif "Complete" in conditions:
         yield Found("must", image.name, True, f"{image.reference} was pulled and ran")
     else:

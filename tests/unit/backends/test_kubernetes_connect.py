@@ -1,11 +1,15 @@
 """What an API server refuses becomes a sentence; what is only an outage is told from it."""
 
 import json
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
+import kubernetes.client
 import pytest
 import yaml
 
@@ -19,11 +23,15 @@ class Api:
     def __init__(self, folder: Path) -> None:
         self.answers: list[tuple[int, str]] = []
         self.asked: list[str] = []
-        answers, asked = self.answers, self.asked
+        self.heard: list[tuple[str, str | None, str | None, str]] = []
+        """Method, proof, content type and body of each request."""
+        answers, asked, heard = self.answers, self.asked, self.heard
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 asked.append(self.path)
+                sent = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+                heard.append((self.command, self.headers["authorization"], self.headers["Content-Type"], sent))
                 status, message = answers.pop(0)
                 body = json.dumps({"kind": "Status", "message": message, "metadata": {"uid": "u"}, "items": []}).encode()
                 self.send_response(status)
@@ -34,7 +42,7 @@ class Api:
                 self.end_headers()
                 self.wfile.write(body)
 
-            do_POST = do_GET  # noqa: N815
+            do_POST = do_DELETE = do_PATCH = do_GET  # noqa: N815
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -68,7 +76,7 @@ def refusal(api: Api, status: int, message: str) -> LadingError:
     api.answers.append((status, message))
     connection = Connection()
     with pytest.raises(LadingError) as caught:
-        connection.call(connection.batch.create_namespaced_job, connection.namespace, {}, verb="create jobs")
+        connection.ask("create jobs", body={})
     return caught.value
 
 
@@ -98,7 +106,7 @@ def test_throttled_looks_are_asked_again(api: Api) -> None:
     """A 429 to a read is waited out, as the server asks."""
     api.answers += [(429, "slow down"), (429, "slow down"), (200, "")]
     connection = Connection()
-    assert connection.call(connection.batch.list_namespaced_job, "ml", verb="list jobs").items == []
+    assert connection.ask("list jobs")["items"] == []
 
 
 def test_a_server_that_is_away_is_out_of_reach(api: Api) -> None:
@@ -107,7 +115,7 @@ def test_a_server_that_is_away_is_out_of_reach(api: Api) -> None:
     api.server.server_close()
     connection = Connection()
     with pytest.raises(ClusterError, match="does not answer"):
-        connection.call(connection.batch.list_namespaced_job, "ml", verb="list jobs")
+        connection.ask("list jobs")
 
 
 def test_the_clusters_name_outlives_an_outage(api: Api) -> None:
@@ -138,3 +146,63 @@ def test_a_context_that_is_not_there(api: Api) -> None:
     with pytest.raises(UserError, match="nowhere") as caught:
         Connection("nowhere")
     assert "kubectl config get-contexts" in caught.value.do
+
+
+@pytest.mark.parametrize(
+    ("verb", "name", "body", "query", "request_line", "content"),
+    [
+        ("create jobs", "", {"a": 1}, {}, "POST /apis/batch/v1/namespaces/ml/jobs", "application/json"),
+        (
+            "list pods",
+            "",
+            None,
+            {"labelSelector": "a=b,c", "limit": 5},
+            "GET /api/v1/namespaces/ml/pods?labelSelector=a%3Db%2Cc&limit=5",
+            None,
+        ),
+        ("watch jobs", "", None, {"watch": True}, "GET /apis/batch/v1/namespaces/ml/jobs?watch=true", None),
+        ("get pods/log", "p", None, {}, "GET /api/v1/namespaces/ml/pods/p/log", None),
+        ("get namespaces", "ml", None, {}, "GET /api/v1/namespaces/ml", None),
+        ("delete jobs", "../j", {"b": 2}, {}, "DELETE /apis/batch/v1/namespaces/ml/jobs/..%2Fj", "application/json"),
+        ("create rolebindings", "", {}, {}, "POST /apis/rbac.authorization.k8s.io/v1/namespaces/ml/rolebindings", "application/json"),
+        (
+            "patch roles",
+            "r",
+            {"rules": []},
+            {},
+            "PATCH /apis/rbac.authorization.k8s.io/v1/namespaces/ml/roles/r",
+            "application/merge-patch+json",
+        ),
+        (
+            "create selfsubjectaccessreviews",
+            "",
+            {},
+            {},
+            "POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+            "application/json",
+        ),
+    ],
+)
+def test_what_a_role_calls_a_verb_is_the_request_that_it_allows(
+    api: Api, verb: str, name: str, body: dict[str, Any] | None, query: dict[str, Any], request_line: str, content: str | None
+) -> None:
+    """A verb and a resource, as a Role names them, become the API's method and path; every request says who asks."""
+    api.answers.append((200, "fine"))
+    assert Connection().ask(verb, name, body=body, **query)["message"] == "fine"
+    method, proof, kind, sent = api.heard[0]
+    assert f"{method} {api.asked[0]}" == request_line
+    assert (proof, kind) == ("Bearer t", content)
+    assert sent == ("" if body is None else json.dumps(body))
+
+
+def test_no_model_of_the_whole_api_is_loaded(api: Api) -> None:
+    """A launcher's memory is bounded: the client's models and methods of every resource would be a fifth of it."""
+    if "__getattr__" not in vars(kubernetes.client):
+        pytest.skip("this version of the client loads all of itself with its first import")
+    api.answers.append((200, ""))
+    program = (
+        "import sys; from lading.backends.kubernetes.connect import Connection; Connection().ask('list jobs')\n"
+        "print([name for name in sys.modules if name.startswith(('kubernetes.client.api.core', 'kubernetes.client.models.v1_pod'))])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

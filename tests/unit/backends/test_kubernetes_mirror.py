@@ -36,7 +36,7 @@ class Api:
         if words.get("watch"):
             return SimpleNamespace(stream=lambda **_: iter(()), release_conn=lambda: None)
         self.asked.append(words)
-        first = int(words.get("_continue", "0"))
+        first = int(words.get("continue", "0"))
         page = self.items[first : first + words["limit"]]
         more = {"continue": str(first + len(page))} if first + len(page) < len(self.items) else {}
         return SimpleNamespace(data=json.dumps({"items": page, "metadata": {"resourceVersion": "9", **more}}))

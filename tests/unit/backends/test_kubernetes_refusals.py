@@ -1,7 +1,5 @@
 """Warnings about Jobs without pods: one question for all of them, and ever more rarely."""
 
-import json
-from types import SimpleNamespace
 from typing import Any
 
 from lading.backends.kubernetes.refusals import FIRST_S, LONGEST_S, Refusals
@@ -15,10 +13,10 @@ class Events:
         self.refusals = Refusals(self.list, now=lambda: self.now)
 
     def list(self, **words: Any) -> Any:
-        assert "involvedObject.name" not in words["field_selector"], "one question is for all Jobs"
+        assert "involvedObject.name" not in words["fieldSelector"], "one question is for all Jobs"
         assert words["limit"] <= 500
         self.asked += 1
-        return SimpleNamespace(data=json.dumps({"items": self.items}))
+        return {"items": list(self.items)}
 
     def refuse(self, job: str) -> None:
         """As the Job controller says it."""

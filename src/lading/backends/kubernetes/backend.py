@@ -3,6 +3,7 @@
 import contextlib
 import time
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from lading.attempt.records import Claim, Holder, Outcome
@@ -47,7 +48,7 @@ class KubernetesBackend:
         self._mirror: Mirror | None = None
         self._first_seen: dict[str, float] = {}
         self._given_up: dict[str, Sight] = {}
-        self._refusals, self._room = Refusals(self._list_events), Room()
+        self._refusals, self._room = Refusals(partial(self.connection.ask, "list events")), Room()
         self._stopping: set[str] = set()
         self._ending: dict[str, float] = {}
 
@@ -64,21 +65,16 @@ class KubernetesBackend:
         """
         if nothing_mounted:
             _refuse_folder(self.cluster.store or store)
-        batch, core = self.connection.batch, self.connection.core
-        self.connection.call(batch.list_namespaced_job, self.namespace, verb="list jobs", limit=1)
-        self.connection.call(core.list_namespaced_pod, self.namespace, verb="list pods", limit=1)
+        self.connection.ask("list jobs", limit=1)
+        self.connection.ask("list pods", limit=1)
         with contextlib.suppress(DeniedError):  # a Role of the namespace alone does not grant this; then the first Job says it
-            self.connection.call(core.read_namespace, self.namespace, verb="get namespaces")
+            self.connection.ask("get namespaces", self.namespace)
 
     @property
     def mirror(self) -> Mirror:
         """The namespace's Jobs and pods; the watches start with the first look."""
         if self._mirror is None:
-            batch, core = self.connection.batch, self.connection.core
-            mirror = Mirror(
-                lambda **words: batch.list_namespaced_job(self.namespace, **words),
-                lambda **words: core.list_namespaced_pod(self.namespace, **words),
-            )
+            mirror = Mirror(partial(self.connection.raw, "list jobs"), partial(self.connection.raw, "list pods"))
             if not mirror.synced(SYNC_S):
                 mirror.close()
                 raise ClusterError(f"Jobs and pods of {self.namespace} can't be watched", do="kubectl get jobs,pods --watch")
@@ -102,7 +98,7 @@ class KubernetesBackend:
         if not self._room.takes(name):
             return
         try:
-            self.connection.call(self.connection.batch.create_namespaced_job, self.namespace, rendered, verb="create jobs")
+            self.connection.ask("create jobs", body=rendered)
             log.info("job.submitted", job=name, run=job.run, stage=job.stage)
         except AlreadyThereError:
             log.info("job.adopted", job=name, run=job.run, stage=job.stage)
@@ -119,7 +115,7 @@ class KubernetesBackend:
     def _make_service(self) -> None:
         try:
             made = render.service(self.cluster.service, self.namespace, self.owner)
-            self.connection.call(self.connection.core.create_namespaced_service, self.namespace, made, verb="create services")
+            self.connection.ask("create services", body=made)
         except AlreadyThereError:
             pass
 
@@ -171,10 +167,6 @@ class KubernetesBackend:
             return []
         return self._refusals.of(name)
 
-    def _list_events(self, **words: Any) -> Any:
-        listed = self.connection.core.list_namespaced_event
-        return self.connection.call(listed, self.namespace, verb="list events", _preload_content=False, **words)
-
     def stop(self, claim: Claim, *, grace_s: float) -> None:
         """Deletes the Job; its pods get SIGTERM and the grace of their own template."""
         del grace_s  # the template holds it
@@ -189,7 +181,7 @@ class KubernetesBackend:
         if job and "uid" in job["metadata"]:
             body["preconditions"] = {"uid": job["metadata"]["uid"]}  # never another's of the same name
         with contextlib.suppress(GoneError, AlreadyThereError):
-            self.connection.call(self.connection.batch.delete_namespaced_job, name, self.namespace, verb="delete jobs", body=body)
+            self.connection.ask("delete jobs", name, body=body)
         self._stopping.add(name)
 
     def wait(self, timeout_s: float) -> None:

@@ -1,13 +1,16 @@
-"""The way to a cluster, and every refusal of its API as a sentence: the one place that knows the kubernetes client."""
+"""The way to a cluster, and every refusal of its API as a sentence: the one place that knows the kubernetes client.
+
+Of the client, what finds a cluster and proves who asks is used. Its generated methods and models are not: objects are plain data here, and
+importing the models of the whole API takes a fifth of what a launcher may have of memory.
+"""
 
 import json
-from collections.abc import Callable
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any
+from urllib.parse import quote, urlencode
 
 from lading.errors import ClusterError, LadingError, UserError
 
-T = TypeVar("T")
 Object = dict[str, Any]
 SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 ROOT_CA = "kube-root-ca.crt"
@@ -15,6 +18,17 @@ TIMEOUT_S = (10, 60)
 """To connect, and for an answer."""
 HURRIED_S = (3, 10)
 """The same where a person waits for something else."""
+METHODS = {"create": "POST", "delete": "DELETE", "patch": "PATCH"}
+"""All other verbs are a GET."""
+GROUPS = {
+    "jobs": "apis/batch/v1",
+    "roles": "apis/rbac.authorization.k8s.io/v1",
+    "rolebindings": "apis/rbac.authorization.k8s.io/v1",
+    "selfsubjectaccessreviews": "apis/authorization.k8s.io/v1",
+}
+"""Which part of the API serves a resource; all others are of the core."""
+EVERYWHERE = {"namespaces", "selfsubjectaccessreviews"}
+"""Resources that lie in no namespace."""
 
 
 class AlreadyThereError(LadingError):
@@ -47,7 +61,8 @@ class Connection:
 
     def __init__(self, context: str | None = None, namespace: str | None = None, *, hurried: bool = False) -> None:
         from kubernetes import config
-        from kubernetes.client import ApiClient, Configuration
+        from kubernetes.client.configuration import Configuration
+        from kubernetes.client.rest import RESTClientObject
         from kubernetes.config.config_exception import ConfigException
         from yaml import YAMLError
 
@@ -73,21 +88,8 @@ class Connection:
         configuration.retries = 0 if hurried else 3
         self._timeout = HURRIED_S if hurried else TIMEOUT_S
         self.namespace = namespace or own
-        self._api = ApiClient(configuration)
-
-    @cached_property
-    def batch(self) -> Any:
-        """Jobs and CronJobs."""
-        from kubernetes.client import BatchV1Api
-
-        return BatchV1Api(self._api)
-
-    @cached_property
-    def core(self) -> Any:
-        """Pods, Services, ConfigMaps, events."""
-        from kubernetes.client import CoreV1Api
-
-        return CoreV1Api(self._api)
+        self._configuration = configuration
+        self._pool = RESTClientObject(configuration).pool_manager
 
     @cached_property
     def cluster_id(self) -> str:
@@ -97,67 +99,107 @@ class Connection:
         another address and may read no Namespace, finds the same as a laptop, so that each can look after what the other started.
         """
         try:
-            found = self.call(self.core.read_namespaced_config_map, ROOT_CA, self.namespace, verb="get configmaps")
-            return str(found.metadata.uid)
+            return str(self.ask("get configmaps", ROOT_CA)["metadata"]["uid"])
         except (DeniedError, GoneError):  # never for an outage: a name that changes would disown what runs
-            return str(self._api.configuration.host)
+            return str(self._configuration.host)
 
-    def call(self, function: Callable[..., T], *arguments: Any, verb: str, **words: Any) -> T:
-        """Calls the API; what it refuses becomes a sentence.
+    def ask(self, verb: str, name: str = "", *, body: Object | None = None, **query: Any) -> Any:
+        """One call of the API, and its answer as data.
+
+        Args:
+            verb: what a Role calls it: "create jobs", "get pods/log".
+            name: of the object.
+            body: what is sent.
+            query: in the API's own words: labelSelector, limit, ...
 
         Raises:
             AlreadyThereError, GoneError, UserError, ClusterError.
         """
-        from kubernetes.client import ApiException
-        from urllib3.exceptions import HTTPError
-
         try:
-            return function(*arguments, _request_timeout=self._timeout, **words)
-        except ApiException as error:
-            raise self._refusal(error, verb) from error
-        except (HTTPError, OSError) as error:
+            return json.loads(self.raw(verb, name, body=body, **query).data)
+        except ValueError as error:
             raise ClusterError(
-                f"the cluster at {self._api.configuration.host} does not answer: {str(error)[:200]}",
-                do="kubectl get nodes says whether it is reachable",
+                f"what answers at {self._configuration.host} is no API server: {str(error)[:200]}", do="kubectl get nodes"
             ) from error
 
-    def _refusal(self, error: Any, verb: str) -> LadingError:
-        message = _message(error)
-        if error.status == 409:
+    def raw(self, verb: str, name: str = "", *, body: Object | None = None, stream_s: float | None = None, **query: Any) -> Any:
+        """The same, and the answer as it comes: whole, or with `stream_s` as it arrives, with silences of no more than so many seconds.
+
+        Raises:
+            AlreadyThereError, GoneError, UserError, ClusterError.
+        """
+        from urllib3 import Timeout
+        from urllib3.exceptions import HTTPError
+
+        method = METHODS.get(verb.partition(" ")[0], "GET")
+        headers = {"Accept": "application/json"}
+        if body is not None:
+            headers["Content-Type"] = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        try:
+            for proof in self._configuration.auth_settings().values():  # each time anew: tokens of pods are renewed
+                if proof["in"] == "header" and proof["value"]:
+                    headers[proof["key"]] = proof["value"]
+            connect_s, answer_s = self._timeout
+            answer = self._pool.request(
+                method,
+                self._address(verb, name, query),
+                body=None if body is None else json.dumps(body).encode(),
+                headers=headers,
+                timeout=Timeout(connect=connect_s, read=stream_s or answer_s),
+                preload_content=stream_s is None,
+            )
+            if answer.status >= 400:
+                raise self._refusal(answer.status, _message(answer), verb)
+        except (HTTPError, OSError) as error:
+            raise ClusterError(
+                f"the cluster at {self._configuration.host} does not answer: {str(error)[:200]}",
+                do="kubectl get nodes says whether it is reachable",
+            ) from error
+        return answer
+
+    def _address(self, verb: str, name: str, query: Object) -> str:
+        resource, _, part = verb.partition(" ")[2].partition("/")
+        inside = () if resource in EVERYWHERE else ("namespaces", self.namespace)
+        path = "/".join(quote(one, safe="") for one in (*inside, resource, name, part) if one)
+        told = urlencode({key: str(value).lower() if isinstance(value, bool) else value for key, value in query.items()})
+        return f"{self._configuration.host}/{GROUPS.get(resource, 'api/v1')}/{path}{'?' if told else ''}{told}"
+
+    def _refusal(self, status: int, message: str, verb: str) -> LadingError:
+        if status == 409:
             return AlreadyThereError(message)
-        if error.status == 404:
+        if status == 404:
             if "namespaces" in message:
                 return UserError(f"the namespace {self.namespace} is not there", do=f"kubectl create namespace {self.namespace}")
             return GoneError(message)
-        if error.status == 403 and "exceeded quota" in message:
+        if status == 403 and "exceeded quota" in message:
             used = message.partition("exceeded quota: ")[2] or message
             return QuotaError(
                 f"the namespace's quota is used up: {used}", do=f"make room, or ask for more: kubectl describe quota -n {self.namespace}"
             )
-        if error.status == 401:
+        if status == 401:
             return UserError(
                 f"the cluster does not know who asks to {verb}: {message}",
                 do="log in to it again; kubectl auth whoami says who you are to it",
             )
-        if error.status == 403 and "violates PodSecurity" not in message:
+        if status == 403 and "violates PodSecurity" not in message:
             what, _, resource = verb.partition(" ")
             return DeniedError(
                 f"this identity may not {verb} in the namespace {self.namespace}: {message}",
                 do=f"a Role with verbs: [{what}] on resources: [{resource}] grants it; k8s/role.yaml has all that lading needs",
             )
-        if error.status in {400, 403, 422}:
+        if status in {400, 403, 422}:
             return UserError(f"the cluster refuses to {verb}: {message}", do="mend what it names in the pipeline's `kubernetes:` map")
-        return ClusterError(f"the cluster answered {error.status} to {verb}: {message}", do="the same command again goes on where it was")
+        return ClusterError(f"the cluster answered {status} to {verb}: {message}", do="the same command again goes on where it was")
 
 
 def owner_reference(connection: Connection, name: str) -> Object:
     """The ConfigMap that owns what a launcher in a cluster creates."""
-    found = connection.call(connection.core.read_namespaced_config_map, name, connection.namespace, verb="get configmaps")
-    return {"apiVersion": "v1", "kind": "ConfigMap", "name": name, "uid": found.metadata.uid}
+    found = connection.ask("get configmaps", name)
+    return {"apiVersion": "v1", "kind": "ConfigMap", "name": name, "uid": found["metadata"]["uid"]}
 
 
-def _message(error: Any) -> str:
+def _message(answer: Any) -> str:
     try:
-        return str(json.loads(error.body)["message"])
+        return str(json.loads(answer.data)["message"])
     except (ValueError, KeyError, TypeError):
-        return str(error.reason)
+        return str(answer.reason)

@@ -24,7 +24,7 @@ class Mirror:
     """Jobs and pods by name, as the API server last said; `changed` is set at every change.
 
     Args:
-        jobs: lists or watches Jobs; called with the keywords of the kubernetes client, gives a raw response.
+        jobs: lists or watches Jobs; called with the words of the API's query, gives a raw response.
         pods: the same for pods.
     """
 
@@ -82,15 +82,15 @@ class Mirror:
         """Everything anew, a page at a time; gives the version from which to watch."""
         jobs: dict[str, Object] = {}
         pods: dict[str, dict[str, Object]] = {}
-        words_: Object = {"label_selector": words.SELECTOR, "limit": PAGE, "_preload_content": False, "_request_timeout": (10, 60)}
+        asked: Object = {"labelSelector": words.SELECTOR, "limit": PAGE}
         while True:
-            page, version, rest = _page(lister, words_)
+            page, version, rest = _page(lister, asked)
             for job, item in page:
                 group = jobs if kind == "Job" else pods.setdefault(job, {})
                 group[item["metadata"]["name"]] = item
             if not rest:
                 break
-            words_["_continue"] = rest
+            asked["continue"] = rest
         with self._lock:
             if kind == "Job":
                 self._jobs = jobs
@@ -103,13 +103,12 @@ class Mirror:
     def _watch(self, lister: Lister, kind: str, version: str) -> str:
         """Follows changes until the watch ends; gives the version to go on from, or none where a new list is due."""
         response = lister(
-            label_selector=words.SELECTOR,
+            labelSelector=words.SELECTOR,
             watch=True,
-            resource_version=version,
-            allow_watch_bookmarks=True,
-            timeout_seconds=WATCH_S,
-            _preload_content=False,
-            _request_timeout=(10, WATCH_S + 30),
+            resourceVersion=version,
+            allowWatchBookmarks=True,
+            timeoutSeconds=WATCH_S,
+            stream_s=WATCH_S + 30,
         )
         began = time.monotonic()
         try:

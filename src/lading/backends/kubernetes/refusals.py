@@ -1,6 +1,5 @@
 """Why Jobs have no pods (quota, admission): their warnings, asked for all Jobs of a namespace at once, and ever more rarely."""
 
-import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +18,7 @@ class Refusals:
     """Warnings about Jobs that have no pod yet. The number of calls depends neither on how many wait nor, much, on how long.
 
     Args:
-        lister: lists events; called with the keywords of the kubernetes client, gives a raw response.
+        lister: lists events; called with the words of the API's query, gives the list as data.
         now: a monotonic clock.
     """
 
@@ -45,7 +44,7 @@ class Refusals:
 
     def _list(self) -> dict[str, list[Object]]:
         found: dict[str, list[Object]] = {}
-        for event in json.loads(self._lister(field_selector=SELECTOR, limit=MOST).data)["items"]:
+        for event in self._lister(fieldSelector=SELECTOR, limit=MOST)["items"]:
             said = {"reason": event.get("reason"), "message": event.get("message")}
             found.setdefault(event["involvedObject"]["name"], []).append(said)
         return found

@@ -80,23 +80,18 @@ def look(connection: Connection, name: str) -> Standing:
 
 def observed(connection: Connection, name: str) -> tuple[Object | None, list[Object], list[Object]]:
     """A Job, its pods, and the warnings about them where none runs, as plain data."""
-    plain = connection.core.api_client.sanitize_for_serialization
-    where = connection.namespace
     try:
-        job = plain(connection.call(connection.batch.read_namespaced_job, name, where, verb="get jobs"))
+        job = connection.ask("get jobs", name)
     except GoneError:
         return None, [], []
-    selector = f"batch.kubernetes.io/job-name={name}"
-    pods = plain(connection.call(connection.core.list_namespaced_pod, where, verb="list pods", label_selector=selector))["items"]
+    pods = connection.ask("list pods", labelSelector=f"batch.kubernetes.io/job-name={name}")["items"]
     phases = {(pod.get("status") or {}).get("phase") for pod in pods}
     if phases & {"Running", "Succeeded"}:
         return job, pods, []
     events: list[Object] = []
     with contextlib.suppress(DeniedError):  # whoever may see pods alone is told what those say
         for one in (name, *(pod["metadata"]["name"] for pod in pods if pod["status"].get("phase") == "Pending")):
-            asked = f"involvedObject.name={one},type=Warning"
-            found = connection.call(connection.core.list_namespaced_event, where, verb="list events", field_selector=asked)
-            events += [{"reason": event.reason, "message": event.message} for event in found.items]
+            events += connection.ask("list events", fieldSelector=f"involvedObject.name={one},type=Warning")["items"]
     return job, pods, events
 
 
@@ -117,9 +112,7 @@ def settle(
 
 def launchers(connection: Connection) -> Iterator[tuple[str, Object]]:
     """The launcher Jobs of a namespace: the run of each, and the Job."""
-    selector = f"{words.COMPONENT}={LAUNCHER}"
-    listed = connection.call(connection.batch.list_namespaced_job, connection.namespace, verb="list jobs", label_selector=selector)
-    for job in connection.core.api_client.sanitize_for_serialization(listed)["items"]:
+    for job in connection.ask("list jobs", labelSelector=f"{words.COMPONENT}={LAUNCHER}")["items"]:
         command = [str(word) for word in job["spec"]["template"]["spec"]["containers"][0].get("command") or ()]
         if "--run" in command[:-1]:
             yield command[command.index("--run") + 1], job
