@@ -34,8 +34,8 @@ def missing() -> str:
 
 
 @contextmanager
-def place() -> Iterator[Place]:
-    """A namespace under the restricted standard, with the store's credentials as a Secret, and a bucket."""
+def place(standard: str = "restricted") -> Iterator[Place]:
+    """A namespace under a standard of pod security, with the store's credentials as a Secret, and a bucket."""
     import botocore.session
     from kubernetes import client, config
 
@@ -43,7 +43,7 @@ def place() -> Iterator[Place]:
 
     api = config.new_client_from_config()
     core, name, s3 = client.CoreV1Api(api), f"lading-bench-{secrets.token_hex(4)}", botocore.session.get_session().create_client("s3")
-    core.create_namespace({"metadata": {"name": name, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}})
+    core.create_namespace({"metadata": {"name": name, "labels": {"pod-security.kubernetes.io/enforce": standard}}})
     s3.create_bucket(Bucket=name)
     store = open_store(f"s3://{name}/store")
     try:

@@ -4,9 +4,11 @@ import itertools
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
-PACKAGES = ("metaflow", "dvc")
+PACKAGES = {"metaflow": "bin/metaflow", "dvc": "bin/dvc", "kubernetes": "lib/python3*/site-packages/kubernetes"}
+"""What is installed, and where it is then. Metaflow needs the last for its steps on a cluster, and does not ask for it itself."""
 
 
 def home() -> Path:
@@ -19,7 +21,7 @@ def install() -> str:
     if os.environ.get("BENCH_PEERS") == "none":
         return "BENCH_PEERS=none"
     place = home()
-    if all((place / "bin" / name).exists() for name in PACKAGES):
+    if all(any(place.glob(found)) for found in PACKAGES.values()):
         return ""
     print("bench: installing Metaflow and DVC into an environment of their own (a minute or two)", file=sys.stderr, flush=True)
     try:
@@ -59,8 +61,8 @@ def metaflow_flow(where: Path, count: int) -> Path:
     return where
 
 
-def call(where: Path, *command: str) -> None:
+def call(where: Path, *command: str, env: Mapping[str, str] | None = None) -> None:
     """One command of a peer, quietly."""
-    done = subprocess.run(command, cwd=where, check=False, capture_output=True, text=True, env=environ(where))
+    done = subprocess.run(command, cwd=where, check=False, capture_output=True, text=True, env={**environ(where), **(env or {})})
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-1000:]}\n{done.stderr[-2000:]}")
