@@ -1,5 +1,7 @@
 """Stopping a run: only the attempts that no other live run waits for."""
 
+from typing import cast
+
 from lading.attempt.observe import Attempt, attempts
 from lading.attempt.verdict import cancelled
 from lading.backends.base import Backend
@@ -7,11 +9,9 @@ from lading.errors import ManifestError, MissingObjectError
 from lading.launch.board import Entry
 from lading.launch.record import RunProgress
 from lading.launch.walk import Walk
+from lading.ledger.silence import LIVE_S
 from lading.names import AttemptId, RunPlaces
-from lading.store.base import Store
-
-LIVE_S = 60.0
-"""A run whose progress.json is older than this, against the newest on the store's own clock, waits for nothing any more."""
+from lading.store.base import Store, Upkeep
 
 
 def halt(walk: Walk, backend: Backend) -> None:
@@ -58,13 +58,14 @@ def write_cancelled(store: Store, attempt: Attempt, *, run: str, nonce: str) -> 
 
 
 def wanted_by_others(store: Store, *, but: str) -> frozenset[tuple[str, str]]:
-    """Kind and key of all that other live runs wait for; times are compared on the store's own clock alone."""
+    """Kind and key of all that other live runs wait for: those whose launcher was heard of lately, by the store's own clock alone."""
     beats = {stat.key: stat for stat in store.list("runs/") if stat.key.endswith(("/progress.json", "/run.json"))}
     pulses = {name.split("/")[1]: stat for name, stat in beats.items() if name.endswith("/progress.json")}
-    newest = max((stat.modified for stat in pulses.values()), default=0.0)
+    others = {run: stat for run, stat in pulses.items() if run != but and RunPlaces(run).end not in beats}
+    now = cast(Upkeep, store).clock() if others else 0.0
     wanted: set[tuple[str, str]] = set()
-    for run, stat in pulses.items():
-        if run == but or RunPlaces(run).end in beats or newest - stat.modified > LIVE_S:
+    for stat in others.values():
+        if now - stat.modified >= LIVE_S:
             continue
         try:
             progress = RunProgress.model_validate_json(store.read(stat.key))

@@ -1,15 +1,18 @@
 """Cancelling from outside: who is waited for, and for how long, by clocks that the test moves."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from lading.attempt.records import Claim, Holder
 from lading.config.pipeline import Pipeline
 from lading.launch.cancel import REACTION_S, SILENT_S, cancel
 from lading.launch.context import Context, is_gone, own_name
-from lading.launch.record import PlanRecord, RunProgress, RunRecord
-from lading.names import RunPlaces
+from lading.launch.halt import wanted_by_others
+from lading.launch.record import PlanRecord, RunProgress, RunRecord, StageRecord
+from lading.names import AttemptId, RunPlaces
 from support.memory_store import MemoryStore
 
 RUN = RunPlaces("r")
@@ -79,3 +82,21 @@ def test_whether_a_launcher_is_gone_is_said_of_this_machine_alone() -> None:
     assert is_gone(f"{machine}:{process}9")
     assert not is_gone(f"elsewhere:{process}9")
     assert not is_gone("laptop:4711")
+
+
+def test_a_dead_run_wants_nothing() -> None:
+    """Two launchers that died together don't keep each other's work: who is alive is said by the store's clock, not by pulses."""
+    w, work = World(heard_s=0.0), AttemptId("script", "ab" * 32, 1)
+    record = StageRecord(kind=work.kind, key=work.key, state="running", attempt=1)
+    for run in ("r", "other"):
+        progress = RunProgress(run=run, beat=2, who="elsewhere:7@1", waits=((work.kind, work.key),), stages={"s": record})
+        w.store.write(RunPlaces(run).progress, progress.to_bytes())
+    claim = Claim(kind=work.kind, key=work.key, n=1, nonce="n", run="r", stage="s", holder=Holder(backend="local"))
+    w.store.write(work.claim, claim.to_bytes())
+
+    assert wanted_by_others(w.store, but="r") == {(work.kind, work.key)}
+    w.now += 9999
+
+    w.cancel()
+
+    assert json.loads(w.store.read(work.verdict))["cause"] == "cancelled"
