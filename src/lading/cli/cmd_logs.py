@@ -13,10 +13,10 @@ from lading.cli.output import paint
 from lading.cli.places import find_run, find_stage, store_for
 from lading.config.commands import follow_up
 from lading.errors import LauncherGoneError, NotFoundError
+from lading.ledger.documents import MADE
 from lading.store.base import Store
 
 ENDED = {"hit", "succeeded", "failed", "gate_failed", "skipped", "cancelled"}
-MADE = {"hit", "succeeded", "gate_failed"}
 CHUNK = 1 << 20
 
 

@@ -9,8 +9,7 @@ from lading.cli.cmd_status import view
 from lading.cli.output import clean, paint, print_json, say, table
 from lading.cli.places import find_run, store_for
 from lading.codes import Exit
-
-MADE = {"hit", "succeeded", "gate_failed"}
+from lading.ledger.documents import MADE
 
 
 def command(

@@ -11,6 +11,8 @@ from lading.manifest.model import Manifest
 from lading.names import AttemptId
 from lading.store.base import Store
 
+MADE = {"hit", "succeeded", "gate_failed"}
+"""States of stages that have a result."""
 MAX_DOCUMENT = 32 << 20
 """Bytes of a document that a page or a comparison reads; what is larger is left out."""
 
@@ -26,24 +28,18 @@ def read_json(store: Store, key: str) -> dict[str, Any] | None:
 
 
 def record_of(store: Store, run: str) -> dict[str, Any]:
-    """run.json; for a run without an end, the same shape made of its plan.json, each stage pending."""
+    """run.json; for a run without an end, the same shape made of its plan.json and of the stages in its progress.json."""
     places = names.RunPlaces(run)
     if end := read_json(store, places.end):
         return end
     plan = read_json(store, places.plan) or {}
     pipeline = pipeline_of(plan)
-    keys = _mapping(plan.get("keys"))
+    planned = _mapping(plan.get("stages"))
+    told = _mapping((read_json(store, places.progress) or {}).get("stages"))
     stages = {
-        name: {
-            "kind": stage.get("kind", ""),
-            "key": keys.get(name),
-            "state": "pending",
-            "attempt": None,
-            "seconds": None,
-            "reason": "",
-            "gates": [],
-        }
+        name: _mapping(told.get(name)) or _pending(stage, _mapping(planned.get(name)))
         for name, stage in (pipeline.get("stages") or {}).items()
+        if _mapping(planned.get(name)).get("selected", True)
     }
     return {
         "schema": "lading/run/v1",
@@ -54,6 +50,12 @@ def record_of(store: Store, run: str) -> dict[str, Any]:
         "state": "running",
         "stages": stages,
     }
+
+
+def _pending(stage: Mapping[str, Any], planned: Mapping[str, Any]) -> dict[str, Any]:
+    """A stage of which its run's launcher said nothing yet."""
+    kind, key = stage.get("kind", ""), planned.get("key")
+    return {"kind": kind, "key": key, "state": "pending", "attempt": None, "seconds": None, "reason": "", "gates": []}
 
 
 def _mapping(value: Any) -> dict[str, Any]:

@@ -27,7 +27,7 @@ class Manifests:
         self._found: dict[tuple[str, str, Any], tuple[int, Manifest] | None] = {}
 
     def of(self, stage: Mapping[str, Any]) -> tuple[int, Manifest] | None:
-        """The manifest that a stage of a record used: that of its attempt where the record names one, else the newest."""
+        """The manifest that a stage of a record used: that of its attempt, else the newest; without an attempt, the one that stands."""
         place = _place(stage)
         if place is None:
             return None
@@ -59,6 +59,8 @@ class Manifests:
                     newest = newest or (number, record)
                     if attempt in {None, record.attempt}:
                         return number, record
+                elif attempt is None:  # voided: nothing stands
+                    return None
         except LadingError:  # a page must be written of a run whose documents are broken, too
             return newest
         return newest

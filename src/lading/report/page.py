@@ -8,7 +8,7 @@ from lading import names
 from lading.config.commands import anywhere, completed, hinted
 from lading.errors import LadingError
 from lading.ledger.compare import compare_records, flatten
-from lading.ledger.documents import artifact_json, in_order, pipeline_of, read_json, record_of, verdict_of
+from lading.ledger.documents import MADE, artifact_json, in_order, pipeline_of, read_json, record_of, verdict_of
 from lading.ledger.manifests import Manifests
 from lading.ledger.runs import measurements, run_ids
 from lading.manifest.model import Manifest
@@ -16,8 +16,6 @@ from lading.report.evidence import DOCUMENTS, blocks
 from lading.report.graph import draw
 from lading.store.base import Store
 
-MADE = {"hit", "succeeded", "gate_failed"}
-"""States of stages that have a result."""
 LOOK_BACK = 50
 """How many older runs are looked at for the one before this of the same pipeline."""
 
