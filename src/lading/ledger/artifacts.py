@@ -1,8 +1,11 @@
 """Fetches artifacts of a result out of the store, checked against its manifest."""
 
+import contextlib
 import difflib
+import secrets
 from pathlib import Path
 
+from lading.canonical import sha256_file
 from lading.errors import DamagedInputError, NotFoundError, UserError
 from lading.manifest.model import Artifact, Manifest
 from lading.names import AttemptId
@@ -48,7 +51,7 @@ def chosen(manifest: Manifest, name: str) -> dict[str, Artifact]:
 
 
 def fetch(store: Store, manifest: Manifest, name: str, destination: Path) -> list[tuple[str, Path, Artifact]]:
-    """Downloads one artifact, or a folder of them; a file whose bytes are not those of the manifest is not left behind.
+    """Downloads one artifact, or a folder of them, where it is not there already; a file with other bytes than the manifest's is not left.
 
     Args:
         store: where from.
@@ -73,10 +76,13 @@ def fetch(store: Store, manifest: Manifest, name: str, destination: Path) -> lis
 
 
 def fetch_one(store: Store, manifest: Manifest, name: str, path: Path) -> Path:
-    """Downloads one artifact to a file, its size and sha256 checked before the file gets its name."""
+    """Makes a file with one artifact's bytes: by a download, its size and sha256 checked before the file gets its name, or by none where
+    the file has these bytes already."""
     artifact = manifest.artifacts[name]
-    partial = path.with_name(f".{path.name}.partial")
+    partial = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.partial")  # others may fetch the same at this moment
     try:
+        if _is_there(path, artifact):
+            return path
         path.parent.mkdir(parents=True, exist_ok=True)
         digest = store.download(AttemptId(manifest.kind, manifest.key, manifest.attempt).artifacts + artifact.path, partial)
         if (digest.size, digest.sha256) != (artifact.size, artifact.sha256):
@@ -87,8 +93,15 @@ def fetch_one(store: Store, manifest: Manifest, name: str, path: Path) -> Path:
                 do="lading run FILE makes it again once `lading verify RUN --deep` has named it",
             )
         partial.replace(path)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UserError(f"{path} can't be written: {error.filename} is not a folder", do="name another place") from error
     except OSError as error:
         raise UserError(f"{path} can't be written: {error.strerror or error}", do="name another place") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()
     return path
+
+
+def _is_there(path: Path, artifact: Artifact) -> bool:
+    return path.is_file() and path.stat().st_size == artifact.size and sha256_file(path) == artifact.sha256

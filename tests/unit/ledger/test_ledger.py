@@ -1,17 +1,21 @@
 """The ledger lists, finds and compares runs."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from lading.errors import DamagedInputError, NotFoundError
-from lading.ledger.artifacts import fetch
+from lading.errors import DamagedInputError, NotFoundError, StoreError, UserError
+from lading.ledger.artifacts import fetch, fetch_one
 from lading.ledger.compare import Changed, compare, compare_records
 from lading.ledger.documents import record_of
 from lading.ledger.manifests import manifest_of
 from lading.ledger.runs import find_run, run_frame, run_ids, runs, to_frame
 from lading.names import AttemptId
+from lading.results import ArtifactHandle, StageResult
+from lading.store.base import Digest
 from lading.store.directory import DirectoryStore
 from support.finished_runs import make_run
 from support.memory_store import MemoryStore
@@ -103,6 +107,73 @@ def test_artifacts_are_fetched_and_checked(store: DirectoryStore, tmp_path: Path
     assert not list(tmp_path.glob("*bad*")) + list(tmp_path.glob(".*bad*"))
     with pytest.raises(NotFoundError, match=r"made no artifact 'model\.bim'"):
         fetch(store, manifest, "model.bim", tmp_path)
+
+
+def test_what_is_there_already_is_not_fetched_again(store: DirectoryStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library's cache is asked by digest: one download for one file and for each of a folder, until its bytes are other ones."""
+    monkeypatch.setenv("LADING_CACHE", str(tmp_path / "cache"))
+    counted = Counting(tmp_path / "store")
+    stage = StageResult(counted, SECOND, "train", record_of(store, SECOND)["stages"]["train"])
+    one, several = stage.artifact("model.bin"), stage.artifact("all")
+    assert isinstance(one, ArtifactHandle)
+
+    assert one.read() == one.read() == one.path().read_bytes()
+    assert counted.downloads == 1
+    several.path()
+    several.path()
+    assert counted.downloads == 1 + len(stage.artifacts)
+    one.path().write_bytes(b"other")
+    assert one.read() != b"other"
+    assert counted.downloads == 2 + len(stage.artifacts)
+
+
+class Counting(DirectoryStore):
+    """A folder that counts downloads, each of which waits until `together` are on their way."""
+
+    def __init__(self, path: Path, *, together: int = 1) -> None:
+        super().__init__(path)
+        self.downloads = 0
+        self._met = threading.Barrier(together)
+
+    def download(self, key: str, path: Path) -> Digest:
+        self.downloads += 1
+        self._met.wait(30)
+        digest = super().download(key, path)
+        self._met.wait(30)
+        return digest
+
+
+def test_two_fetch_one_artifact_at_a_time(store: DirectoryStore, tmp_path: Path) -> None:
+    """Neither disturbs the other, and nothing but the file is left behind."""
+    found = manifest_of(store, record_of(store, SECOND)["stages"]["train"])
+    assert found is not None
+    both = Counting(tmp_path / "store", together=2)
+    with ThreadPoolExecutor(2) as pool:
+        paths = list(pool.map(lambda _: fetch_one(both, found[1], "model.bin", tmp_path / "m" / "model.bin"), range(2)))
+
+    assert paths == [tmp_path / "m" / "model.bin"] * 2
+    assert [path.name for path in (tmp_path / "m").iterdir()] == ["model.bin"]
+
+
+@pytest.mark.parametrize("where", ["afile/x", "afile/deeper/x", "x" * 300])
+def test_a_place_that_can_not_be_is_refused(store: DirectoryStore, tmp_path: Path, where: str) -> None:
+    """A file where a folder would be, or too long a name, is a mistake of the user's, told in a sentence."""
+    (tmp_path / "afile").write_text("")
+    found = manifest_of(store, record_of(store, SECOND)["stages"]["train"])
+    assert found is not None
+
+    with pytest.raises(UserError, match="can't be written"):
+        fetch_one(store, found[1], "model.bin", tmp_path / where)
+
+
+@pytest.mark.parametrize("where", ["afile/x", "afile/deeper/x", "x" * 300])
+def test_a_download_says_why_it_can_not_arrive(store: DirectoryStore, tmp_path: Path, where: str) -> None:
+    """In the store's own words, not in those of what cleans up after it."""
+    (tmp_path / "afile").write_text("")
+    store.write("some/object", b"abc")
+
+    with pytest.raises(StoreError, match="can't be written"):
+        store.download("some/object", tmp_path / where)
 
 
 def test_a_stage_that_one_run_has_alone_is_named_and_no_more(store: DirectoryStore) -> None:
