@@ -103,12 +103,13 @@ def test_a_death_in_mid_training_changes_no_weight(kube: Kube, image: Any) -> No
     """A pod that is deleted, one that is evicted, a process that is killed -9 and one that memory ran out for: each time the survivors
     stop within seconds, the next attempt resumes without a person, and the weights are those of the undisturbed training, byte for byte."""
     file = digits(kube, image("launch", "train"))
-    alone = kube.run(file, "--until", "train", "--json", timeout_s=400).json()
+    longer = [f"--set=stages.train.settings.{setting}" for setting in ("epochs=30", "checkpoint_every=25")]
+    alone = kube.run(file, *longer, "--until", "train", "--json", timeout_s=400).json()
     assert alone["stages"]["train"]["attempt"] == 1
     calm = next(kube.read(key) for key in kube.everything("manifests/train/"))
 
     kube.prefix = "q"
-    process = kube.begin(file, "--until", "train", "--run", RUN, "--json")
+    process = kube.begin(file, *longer, "--until", "train", "--run", RUN, "--json")
     seconds = []
     for attempt, how in enumerate(DEATHS, 1):
         past = max((step for n in range(1, attempt) for step in states(kube, n)), default=0)

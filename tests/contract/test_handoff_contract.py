@@ -30,11 +30,11 @@ def _race(uri: str, index: int, barrier: Any, results: Any) -> None:
     results.put((won, n, manifest.nonce))
 
 
-def test_processes_that_race_agree(store: Store) -> None:
+def test_processes_that_race_agree(shared_store: Store) -> None:
     """Of six processes one holds the claim, and all are told the same manifest."""
     context = multiprocessing.get_context("fork")
     barrier, results = context.Barrier(6), context.Queue()
-    racers = [context.Process(target=_race, args=(store.uri, index, barrier, results)) for index in range(6)]
+    racers = [context.Process(target=_race, args=(shared_store.uri, index, barrier, results)) for index in range(6)]
     for racer in racers:
         racer.start()
     said = [results.get(timeout=60) for _ in racers]

@@ -103,12 +103,12 @@ def _compete(store: Store, index: int, rounds: int, barrier: Any, results: Any) 
         results.put((number, index, store.write(f"race/{number}/claim", f"process {index}".encode(), if_absent=True)))
 
 
-def test_of_sixteen_processes_one_wins(store: Store) -> None:
+def test_of_sixteen_processes_one_wins(shared_store: Store) -> None:
     """When 16 processes write the same key if absent, exactly one is told that it won, and its bytes are what is read."""
     rounds, racers = 5, 16
     fork = multiprocessing.get_context("fork")
     barrier, results = fork.Barrier(racers), fork.Queue()
-    processes = [fork.Process(target=_compete, args=(store, index, rounds, barrier, results)) for index in range(racers)]
+    processes = [fork.Process(target=_compete, args=(shared_store, index, rounds, barrier, results)) for index in range(racers)]
     for process in processes:
         process.start()
     told = [results.get(timeout=60) for _ in range(rounds * racers)]
@@ -117,7 +117,7 @@ def test_of_sixteen_processes_one_wins(store: Store) -> None:
 
     for number in range(rounds):
         winners = [index for at, index, won in told if at == number and won]
-        assert [f"process {index}".encode() for index in winners] == [store.read(f"race/{number}/claim")]
+        assert [f"process {index}".encode() for index in winners] == [shared_store.read(f"race/{number}/claim")]
 
 
 @pytest.mark.parametrize("size", [0, 1, 8 * MIB - 1, 8 * MIB, 8 * MIB + 1, 40 * MIB + 7])
@@ -224,13 +224,13 @@ def test_the_clock_is_the_stores_own(store: Store) -> None:
     assert -1.5 <= store.clock() - stat.modified <= 10
 
 
-def test_the_address_opens_the_same_store(store: Store) -> None:
+def test_the_address_opens_the_same_store(shared_store: Store) -> None:
     """A store's uri opens it again, and holds no credentials."""
-    store.write("a", b"here")
+    shared_store.write("a", b"here")
 
-    assert open_store(store.uri).read("a") == b"here"
-    assert open_store(store.uri).uri == store.uri
-    assert os.environ.get("AWS_SECRET_ACCESS_KEY", "?") not in store.uri
+    assert open_store(shared_store.uri).read("a") == b"here"
+    assert open_store(shared_store.uri).uri == shared_store.uri
+    assert os.environ.get("AWS_SECRET_ACCESS_KEY", "?") not in shared_store.uri
 
 
 MOVE = """
@@ -249,25 +249,25 @@ print(up - before, peak() - before)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the peak memory from /proc")
-def test_memory_does_not_grow_with_the_file(store: Store, tmp_path: Path) -> None:
+def test_memory_does_not_grow_with_the_file(shared_store: Store, tmp_path: Path) -> None:
     """Moving 300 MB up and down takes less than 80 MB more than moving nothing (twice as many parts at once would take more)."""
     source = sparse(tmp_path / "big", 300 * MIB)
     done = subprocess.run(
-        [sys.executable, "-c", MOVE, store.uri, str(source), str(tmp_path / "back")], capture_output=True, text=True, check=True
+        [sys.executable, "-c", MOVE, shared_store.uri, str(source), str(tmp_path / "back")], capture_output=True, text=True, check=True
     )
     grown = [float(number) for number in done.stdout.split()[1:]]
 
     assert max(grown) < 80, f"grew by {grown} MB"
 
 
-def test_a_killed_upload_leaves_nothing_but_what_gc_ends(store: Store, tmp_path: Path) -> None:
+def test_a_killed_upload_leaves_nothing_but_what_gc_ends(shared_store: Store, tmp_path: Path) -> None:
     """kill -9 in the middle of an upload leaves no object; what it left is found by its age and can be ended, twice."""
     source = sparse(tmp_path / "big", 2000 * MIB)
-    child = subprocess.Popen([sys.executable, "-c", MOVE, store.uri, str(source), str(tmp_path / "back")], stdout=subprocess.PIPE)
+    child = subprocess.Popen([sys.executable, "-c", MOVE, shared_store.uri, str(source), str(tmp_path / "back")], stdout=subprocess.PIPE)
     assert child.stdout is not None
     child.stdout.readline()
     deadline = time.monotonic() + 20
-    while not (left := list(store.leftovers(time.time() + 3600))) and time.monotonic() < deadline:  # type: ignore[attr-defined]
+    while not (left := list(shared_store.leftovers(time.time() + 3600))) and time.monotonic() < deadline:  # type: ignore[attr-defined]
         time.sleep(0.01)
     time.sleep(0.05)
     child.send_signal(signal.SIGKILL)
@@ -275,8 +275,8 @@ def test_a_killed_upload_leaves_nothing_but_what_gc_ends(store: Store, tmp_path:
     child.stdout.close()
 
     assert left
-    assert [stat.key for stat in store.list("")] == ["warm"]
-    assert list(store.leftovers(store.clock() - 3600)) == []  # type: ignore[attr-defined]
+    assert [stat.key for stat in shared_store.list("")] == ["warm"]
+    assert list(shared_store.leftovers(shared_store.clock() - 3600)) == []  # type: ignore[attr-defined]
     for leftover in (*left, *left):
-        store.end(leftover)  # type: ignore[attr-defined]
-    assert list(store.leftovers(time.time() + 3600)) == []  # type: ignore[attr-defined]
+        shared_store.end(leftover)  # type: ignore[attr-defined]
+    assert list(shared_store.leftovers(time.time() + 3600)) == []  # type: ignore[attr-defined]

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -74,8 +75,8 @@ class Kube:
 
     @property
     def store(self) -> Store:
-        """The store, for this thread."""
-        return open_store(self.uri)
+        """The store; making a client anew for each look would take longer than the look."""
+        return _opened(self.uri)
 
     def pipeline(
         self, stages: Object, /, *, name: str = "tiny", image: str = "launch", defaults: Object | None = None, **cluster: Any
@@ -235,6 +236,11 @@ def allow(kube: Kube, rules: Iterable[Object]) -> None:
         "subjects": [{"kind": "ServiceAccount", "name": "nobody", "namespace": kube.namespace}],
     }
     kube.rbac.create_namespaced_role_binding(kube.namespace, binding)
+
+
+@cache
+def _opened(uri: str) -> Store:
+    return open_store(uri)
 
 
 def token() -> str:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from lading.errors import MissingObjectError
 from lading.store.base import Digest, Leftover, Stat
+from lading.store.keys import check_key, check_prefix
+from lading.store.streams import arrival, source
 
 
 class MemoryStore:
@@ -25,12 +27,12 @@ class MemoryStore:
         return "memory://"
 
     def read(self, key: str, *, start: int = 0, limit: int | None = None) -> bytes:
-        self.before("read", key)
+        self.before("read", check_key(key))
         data = self._get(key)
         return data[start:] if limit is None else data[start : start + limit]
 
     def write(self, key: str, data: bytes, *, if_absent: bool = False) -> bool:
-        self.before("write", key)
+        self.before("write", check_key(key))
         with self._lock:
             if if_absent and key in self.objects:
                 return self.objects[key][0] == data
@@ -38,19 +40,20 @@ class MemoryStore:
             return True
 
     def upload(self, key: str, path: Path) -> Digest:
-        data = path.read_bytes()
+        with source(path) as file:
+            data = file.read()
         self.write(key, data)
         return Digest(len(data), hashlib.sha256(data).hexdigest())
 
     def download(self, key: str, path: Path) -> Digest:
-        self.before("download", key)
+        self.before("download", check_key(key))
         data = self._get(key)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
+        with arrival(path) as out:
+            out.write(data)
         return Digest(len(data), hashlib.sha256(data).hexdigest())
 
     def list(self, prefix: str) -> Iterator[Stat]:
-        self.before("list", prefix)
+        self.before("list", check_prefix(prefix))
         with self._lock:
             found = sorted((key, value) for key, value in self.objects.items() if key.startswith(prefix))
         for key, (data, modified, etag) in found:
@@ -58,7 +61,7 @@ class MemoryStore:
 
     def delete(self, keys: Iterable[str]) -> None:
         for key in keys:
-            self.before("delete", key)
+            self.before("delete", check_key(key))
             with self._lock:
                 self.objects.pop(key, None)
 

@@ -6,7 +6,7 @@ nobody's data.
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from lading.canonical import sha256_file, sha256_of
 from lading.errors import MissingObjectError, UserError
@@ -94,22 +94,21 @@ def fetch(uri: str, target: Path) -> Path:
         Where it is now: a file for one object, else the folder.
 
     Raises:
-        UserError: there is nothing, an object went away meanwhile, or its name climbs out of the folder.
+        UserError: there is nothing, an object went away meanwhile, or names that no folder can hold.
         StoreError: it can't be read.
     """
     store, stats = _objects(uri)
     places = {stat.key: target / check_key(stat.key) for stat in stats}
     if not places:
         raise UserError(f"there is no data at {uri}", do="check the address")
+    above = {str(folder) for key in places for folder in PurePosixPath(key).parents}
+    if both := sorted(above & places.keys()):
+        raise UserError(f"{uri} holds an object and a folder of one name: {both[0]}", do="rename one of them")
     try:
-        for folder in {place.parent for place in places.values()}:
-            folder.mkdir(parents=True, exist_ok=True)
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="outside") as pool:
             list(pool.map(store.download, places, places.values()))
     except MissingObjectError as error:
         raise UserError(f"the data at {uri} changed while it was read: {error.message}", do="run again") from None
-    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-        raise UserError(f"{uri} holds an object and a folder of one name: {error.filename}", do="rename one of them") from None
     return next(iter(places.values())) if _is_object(uri, store) else target
 
 
