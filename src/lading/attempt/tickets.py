@@ -9,12 +9,13 @@ from typing import Any, Literal
 from pydantic import Field
 
 from lading import names
-from lading.errors import ManifestError, MissingObjectError, StoreDeniedError
+from lading.errors import ManifestError, MissingObjectError, StoreDeniedError, UserError
 from lading.frozen import Frozen
 from lading.manifest.handoff import standing
 from lading.manifest.reading import read_document, refuse
 from lading.names import AttemptId
 from lading.store.base import Store
+from lading.store.keys import check_key
 
 MAX_TICKET_BYTES = 1 << 20
 _NAME = re.compile(r"^([a-z][a-z0-9_]*)-([0-9a-f]{64})-([1-9]\d{0,8})\.json$")
@@ -85,7 +86,7 @@ def read_ticket(store: Store, platform: str, attempt: AttemptId) -> Ticket | Non
     """The ticket of an attempt; None where it was withdrawn.
 
     Raises:
-        ManifestError: it is refused, or names another attempt than its place does.
+        ManifestError: it is refused, or names another attempt than its place does, or a run that can't be.
     """
     place = names.ticket(platform, attempt)
     try:
@@ -94,6 +95,11 @@ def read_ticket(store: Store, platform: str, attempt: AttemptId) -> Ticket | Non
         return None
     if ticket.id != attempt or ticket.platform != platform:
         refuse(f"{place} in {store.uri}", f"it is for attempt {ticket.attempt} of {ticket.kind}/{ticket.key[:12]}")
+    if run := str(ticket.job.get("run", "")):
+        try:
+            check_key(names.RunPlaces(run).end)
+        except UserError as error:
+            refuse(f"{place} in {store.uri}", error.message)
     return ticket
 
 

@@ -1,5 +1,6 @@
 """The loop: one attempt at a time, from ticket to outcome; a store that is out of reach is waited for."""
 
+import contextlib
 import random
 import threading
 from collections.abc import Callable
@@ -9,11 +10,11 @@ from lading.attempt.observe import attempts
 from lading.attempt.records import Claim
 from lading.attempt.tickets import Offered
 from lading.backends.base import Backend
-from lading.errors import LadingError, ManifestError, MissingObjectError, NewerFormatError, StoreError
+from lading.errors import LadingError, ManifestError, MissingObjectError, NewerFormatError, StoreError, UserError
 from lading.logs import get_logger
 from lading.plan.job import JobSpec
 from lading.runner.announce import Announcement
-from lading.runner.rules import RefusedError, Rules
+from lading.runner.rules import Rules
 from lading.store.base import Store
 
 POLL_S = 5.0
@@ -107,14 +108,15 @@ class Runner:
                 log.info("ticket.void", kind=one.id.kind, attempt=one.id.number, why=why)
                 return None
             job = self.rules.accept(ticket, store=self.store.uri)
-        except (RefusedError, ManifestError) as error:
+        except (UserError, ManifestError) as error:  # whatever is in it was written by others
             refused[f"{one.id.kind}/{one.id.key}/{one.id.number}"] = error.message + (
                 f"; {error.do}" if isinstance(error, NewerFormatError) else ""
             )
             return None
         if not tickets.take(self.store, one.id, host=self.name, platform=one.platform):
             return None
-        tickets.withdraw(self.store, one.platform, one.id)
+        with contextlib.suppress(StoreError):  # it is void now, whether it is there or not
+            tickets.withdraw(self.store, one.platform, one.id)
         return job
 
     def _work(self, job: JobSpec) -> None:

@@ -16,6 +16,8 @@ from lading.attempt.records import Claim, Holder
 from lading.attempt.tickets import Ticket
 from lading.backends.base import Sight
 from lading.backends.identity import host, started
+from lading.backends.runner import RunnerBackend
+from lading.cli import cmd_runners
 from lading.codes import Code, Exit
 from lading.config.resources import Resources
 from lading.errors import StoreDeniedError, StoreError, UserError
@@ -23,6 +25,7 @@ from lading.plan.job import JobSpec
 from lading.runner import announce
 from lading.runner.loop import Runner
 from lading.runner.rules import RefusedError, Rules, WrongMachineError, make
+from lading.store.directory import DirectoryStore
 from support.memory_store import MemoryStore
 
 MACOS = Path(__file__).parents[3] / "images" / "macos"
@@ -133,6 +136,37 @@ def test_what_it_leaves_it_says_once_and_announces() -> None:
     assert "install the same version of lading" in "\n".join(leaves)
     assert "it takes convert, verify alone; bundle with --kinds convert,verify,bundle" in leaves
     assert w.announcement._now.refuses.keys() == {f"{k}/{key(c)}/1" for k, c in zip(["bundle", *["verify"] * 4], "abdef", strict=True)}
+
+
+def test_a_ticket_of_a_run_that_can_not_be_is_left(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever may write to the store can name a run as they like; neither a runner, nor a launcher, nor who looks ends by that."""
+    w = World()
+    w.store = w.runner.store = DirectoryStore(tmp_path)  # type: ignore[assignment]
+    w.offer(ticket("a", run="../x"), ticket("b"), ticket("c", run="r/../../x"))
+
+    w.runner.run(once=True)
+
+    assert w.did() == ["b"]
+    assert sorted(line.split("/")[1][0] for line in w.said if "can't be a key" in line) == ["a", "c"]
+    refused = [one for one in cmd_runners.waiting(w.store) if "can't be a key" in one.get("refused", "")]
+    assert sorted(one["key"][0] for one in refused) == ["a", "c"]
+    own = JobSpec.model_validate(ticket("a", run="r").job).but(resources=Resources(runner="macos"))
+    RunnerBackend(w.store).submit(own)
+    assert tickets.read_ticket(w.store, "macos", own.id).job["run"] == "r"  # type: ignore[union-attr]
+
+
+def test_a_store_that_is_away_after_the_take_loses_no_job() -> None:
+    """The ticket is void by then, so taking it away can wait; the work can't."""
+    w = World()
+    w.offer(ticket("a"))
+
+    def away(act: str, place: str) -> None:
+        if act == "delete":
+            raise StoreError("no answer")
+
+    w.store.before = away
+    w.runner.run(once=True)
+    assert w.did() == ["a"]
 
 
 def test_a_macos_ticket_is_refused_elsewhere_though_it_is_listed() -> None:
