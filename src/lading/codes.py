@@ -1,5 +1,6 @@
-"""The codes with which a stage ends, and those with which the command line ends: one table each."""
+"""The codes with which a stage ends, and those with which the command line ends: one table each; and the names of signals."""
 
+import signal
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -42,6 +43,11 @@ class Exit(IntEnum):
     """Nobody reads stdout any more (`lading logs ... | head`): as a shell counts an end by SIGPIPE."""
     TERMINATED = 143
     """A launcher that got SIGTERM: the work goes on without it."""
+
+
+def signal_name(number: int) -> str:
+    """A signal as a person knows it; real-time signals have a number alone."""
+    return signal.Signals(number).name if number in set(signal.Signals) else f"signal {number}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,15 @@ def test_a_stage_hands_on_what_it_wrote_with_its_measurements_and_log(tmp_path: 
     assert said.peak_memory > 5_000_000
 
 
+@pytest.mark.parametrize(("number", "name"), [(signal.SIGTERM, "SIGTERM"), (35, "signal 35")])
+def test_a_command_that_a_signal_ended_says_which(tmp_path: Path, number: int, name: str) -> None:
+    """By its name, or by its number where it has none, such as a real-time signal."""
+    job = script(tmp_path, f"import os; os.kill(os.getpid(), {int(number)})")
+
+    assert run(job)[0] == 70
+    assert f"was ended by {name}" in outcome(job).message
+
+
 def test_a_result_that_stands_is_not_made_again(tmp_path: Path) -> None:
     """A second attempt at a key whose manifest stands ends with 0 at once and runs nothing."""
     job = script(tmp_path, WRITE + f"open({str(tmp_path / 'ran')!r}, 'a').write('x')")

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from lading import names
 from lading.attempt.records import CAUSE_OF, RANK, Cause, Outcome
-from lading.codes import Code
+from lading.codes import Code, signal_name
 from lading.errors import DamagedInputError, LadingError, StoreFullError
 from lading.stages.asked import Asked
 
@@ -104,7 +104,7 @@ def of_child(status: int, left: Outcome | None, asked: Asked, *, killed_for_memo
     if asked:
         return of_asked(asked, "it did not end by itself, and was killed" if status == -signal.SIGKILL else "")
     if status < 0:
-        name = signal.Signals(-status).name if -status in set(signal.Signals) else f"signal {-status}"
+        name = signal_name(-status)
         hint = "; perhaps memory ran out on the machine" if status == -signal.SIGKILL else ""
         return Outcome(code=Code.FAILED, cause=Cause.KILLED, message=f"the stage's process was ended by {name}{hint}", where=name)
     text = f"with exit code {status} and said nothing about why" if status else "without a result"

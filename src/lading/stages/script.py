@@ -16,6 +16,7 @@ from types import FrameType
 from typing import IO
 
 from lading import names
+from lading.codes import signal_name
 from lading.config.settings.script import ScriptSettings
 from lading.errors import LadingError, WrongInputError
 from lading.stages.context import StageContext
@@ -40,7 +41,7 @@ def run(context: StageContext[ScriptSettings]) -> None:
     before = _snapshot(work)
     code, tail = _execute(context)
     if code != 0:
-        ended = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        ended = f"was ended by {signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
         said = f"; the last it said:\n{tail}" if tail else ""
         error = CommandFailedError(f"the command {' '.join(context.settings.command)[:200]!r} {ended}{said}")
         error.where = _frame(tail, context.files)

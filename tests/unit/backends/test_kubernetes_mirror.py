@@ -1,11 +1,18 @@
 """The mirror of Jobs and pods: lists come in pages, and what is kept is what is looked at."""
 
 import json
+import threading
+import time
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
+
+import pytest
 
 from lading.backends.kubernetes import status
+from lading.backends.kubernetes.backend import KubernetesBackend
+from lading.backends.kubernetes.connect import Connection
 from lading.backends.kubernetes.mirror import PAGE, Mirror
+from lading.config.cluster import Cluster
 
 POD = {
     "metadata": {
@@ -74,3 +81,59 @@ def test_what_is_kept_of_a_pod_says_all_that_is_asked_of_it() -> None:
     assert status.index(kept) == "3"
     assert "ErrImagePull" not in status.sight(job, [kept]).note
     assert "can't be pulled" in status.sight(job, [kept]).note
+
+
+class SilentError(Exception):
+    """An exception without a word."""
+
+    def __str__(self) -> str:
+        return ""
+
+
+def test_a_watch_that_breaks_without_a_word_is_taken_up_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever text an error has, or none: there is a list again after a pause."""
+    monkeypatch.setattr("lading.backends.kubernetes.mirror.PAUSE_S", (0.01, 0.01))
+    errors: list[Exception] = [SilentError(), RuntimeError(""), RuntimeError("\n")]
+    jobs = Api([{"metadata": {"name": "j1", "uid": "u", "resourceVersion": "1"}}])
+
+    def faulty(**words: Any) -> Any:
+        if errors:
+            raise errors.pop()
+        return jobs(**words)
+
+    mirror = Mirror(faulty, Api([]))
+    try:
+        assert mirror.synced(10)
+        assert mirror.job("j1")
+        assert mirror.alive
+    finally:
+        mirror.close()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_mirror_whose_thread_has_died_is_made_anew() -> None:
+    """A launcher that would see no change for ever looks with a new one."""
+    died = threading.Event()
+
+    def jobs(**words: Any) -> Any:
+        if words.get("watch") and not died.is_set():
+            died.set()
+            raise KeyboardInterrupt  # whatever goes past every handler
+        return listed(**words)
+
+    listed = Api([{"metadata": {"name": "j1", "uid": "u", "resourceVersion": "1"}}])
+    answers = {"list jobs": jobs, "list pods": Api([])}
+    connection = SimpleNamespace(namespace="n", ask=lambda *_, **__: None, raw=lambda verb, **words: answers[verb](**words))
+    backend = KubernetesBackend(Cluster(), connection=cast(Connection, connection))
+    try:
+        first = backend.mirror
+        assert died.wait(10)
+        deadline = time.monotonic() + 10
+        while first.alive and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not first.alive
+        assert backend.mirror is not first
+        assert backend.mirror.alive
+        assert backend.mirror.job("j1")
+    finally:
+        backend.close()

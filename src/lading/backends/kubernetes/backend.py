@@ -72,7 +72,11 @@ class KubernetesBackend:
 
     @property
     def mirror(self) -> Mirror:
-        """The namespace's Jobs and pods; the watches start with the first look."""
+        """The namespace's Jobs and pods; the watches start with the first look, and again where one has died."""
+        if self._mirror is not None and not self._mirror.alive:
+            log.warning("watch.died", namespace=self.namespace)
+            self._mirror.close()
+            self._mirror = None
         if self._mirror is None:
             mirror = Mirror(partial(self.connection.raw, "list jobs"), partial(self.connection.raw, "list pods"))
             if not mirror.synced(SYNC_S):

@@ -46,6 +46,11 @@ class Mirror:
         """Whether both lists have been read once."""
         return all(event.wait(timeout_s) for event in self._synced.values())
 
+    @property
+    def alive(self) -> bool:
+        """Whether changes still arrive: both watches are kept."""
+        return all(thread.is_alive() for thread in self._threads)
+
     def job(self, name: str) -> Object | None:
         """A Job as it was last seen."""
         with self._lock:
@@ -74,7 +79,8 @@ class Mirror:
                 while version and not self._stop.is_set():
                     version = self._watch(lister, kind, version)
             except Exception as error:  # noqa: BLE001 - whatever the network did: list again, after a pause
-                log.info("watch.lost", kind=kind, problem=str(error).splitlines()[0][:200])
+                said = next(iter(str(error).splitlines()), "") or type(error).__name__
+                log.info("watch.lost", kind=kind, problem=said[:200])
                 self._stop.wait(pause)
                 pause = min(pause * 2, PAUSE_S[1])
 
