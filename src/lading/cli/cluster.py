@@ -5,11 +5,12 @@ from typing import Any
 
 from lading.backends.kubernetes import launcher, render, words
 from lading.backends.kubernetes.connect import AlreadyThereError, Connection, DeniedError
+from lading.cli.cluster_tidy import tidy
 from lading.cli.places import store_for, uri_for
 from lading.config.cluster import Cluster
 from lading.config.commands import anywhere
 from lading.config.pipeline import Pipeline
-from lading.errors import UserError
+from lading.errors import LadingError, UserError
 from lading.launch.context import new_run_id
 from lading.manifest.model import InputRef
 from lading.plan.job import JobSpec
@@ -72,20 +73,28 @@ def stage_example(pipeline: Pipeline, stage: str, store: str | None) -> Object:
 
 
 def apply(pipeline: Pipeline, objects: list[Object]) -> list[str]:
-    """Creates what is not there; says what became of each."""
+    """Creates what is not there; says what became of each. Takes away what runs that are gone have left."""
     cluster = Cluster.model_validate(pipeline.kubernetes)
     connection = Connection(cluster.context, cluster.namespace)
     said = []
+    made = None
     for item in objects:
         kind, name = item["kind"], item["metadata"]["name"]
         try:
-            connection.ask(f"create {kind.lower()}s", body=item)
+            created = connection.ask(f"create {kind.lower()}s", body=item)
+            made = created if kind == "ConfigMap" else made
             said.append(f"{kind.lower()}/{name} created")
         except AlreadyThereError:
             became = "is there"
             with contextlib.suppress(DeniedError):  # whoever may create and not look leaves it as it is
                 became = _as_it_is(connection, item)
             said.append(f"{kind.lower()}/{name} {became}")
+    if made is None:  # it was there: whoever tidied up meanwhile saw no Job of it
+        with contextlib.suppress(AlreadyThereError):
+            connection.ask("create configmaps", body=objects[0])
+    else:
+        with contextlib.suppress(LadingError):  # what is left is in nobody's way, and this run is submitted
+            said += tidy(connection, made)
     return said
 
 
