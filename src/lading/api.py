@@ -174,6 +174,7 @@ class Run(Mapping[str, StageResult]):
             StageFailedError: a stage failed.
             GateFailedError: a `must` gate does not hold.
             CancelledError: it was cancelled.
+            LadingError: it has not ended.
         """
         if self.state == "cancelled":
             raise CancelledError(f"run {self.id} was cancelled", do="the same call again goes on where it stopped")
@@ -185,10 +186,10 @@ class Run(Mapping[str, StageResult]):
                     f"{stage.name} failed in run {self.id}: {why}", do=follow_up(self.store.uri, "logs", self.id, stage.name)
                 )
         if self.state == "gate_failed":
-            broken = [
-                f"{s.name}: {g['measurement']} {g['value']} must be {g['bound']}" for s in self.values() for g in s.gates if not g["ok"]
-            ]
+            broken = [f"{s.name}: {_broken(g)}" for s in self.values() for g in s.gates if g["level"] == "must" and not g["ok"]]
             raise GateFailedError(f"run {self.id}: {'; '.join(broken)}", do=follow_up(self.store.uri, "status", self.id))
+        if self.state != "succeeded":
+            raise LadingError(f"run {self.id} has not ended: it is {self.state}", do=follow_up(self.store.uri, "status", self.id, "--wait"))
         return self
 
     def __getitem__(self, name: str) -> StageResult:
@@ -231,3 +232,10 @@ class Run(Mapping[str, StageResult]):
         with contextlib.suppress(LadingError):
             return run_html(self.store, self.record)
         return ""
+
+
+def _broken(gate: Mapping[str, Any]) -> str:
+    """A bound that does not hold, in words."""
+    value = gate["value"]
+    is_now = f"{value:.6g}" if value is not None else f"{gate.get('note') or 'is no number'}, and"
+    return f"{gate['measurement']} {is_now} must be {gate['bound']}"

@@ -1,6 +1,8 @@
 """Where everything lies in the store, and every environment variable, label and file name that two parts share."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 # Environment variables
 ENV_STORE = "LADING_STORE"
@@ -41,6 +43,13 @@ WORK_PROGRESS = "progress.json"
 WORK_CHECKPOINTS = "checkpoints"
 
 PROBE = "probe.json"
+
+
+def work_place(environ: Mapping[str, str]) -> Path:
+    """The folder in which stages of this machine work."""
+    import tempfile  # as slow as all that every command needs
+
+    return Path(environ.get(ENV_WORK) or tempfile.gettempdir())
 
 
 def manifests(kind: str, key: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import lading
-from lading.errors import NotFoundError
+from lading.errors import GateFailedError, LadingError, NotFoundError
 from lading.ledger.compare import compare
 from lading.names import RunPlaces
 from lading.store.directory import DirectoryStore
@@ -69,3 +69,35 @@ def test_before_the_first_heartbeat_the_plan_speaks(store: DirectoryStore, tmp_p
     (void.parent / "3.json").unlink()
     with pytest.raises(NotFoundError, match="no result"):
         lading.Run.open("r1")["count"].measurements  # noqa: B018
+
+
+def test_a_run_without_an_end_has_not_succeeded(store: DirectoryStore) -> None:
+    """check() says so; it does not give the run back as if all were well."""
+    with pytest.raises(LadingError, match="run r1 has not ended: it is running") as refused:
+        lading.Run.open("r1").check()
+    assert "status r1 --wait" in refused.value.do
+
+
+GATED = """
+pipeline: gated
+stages:
+  count:
+    kind: script
+    settings: {command: [sh, -c, 'echo "{\\"n\\": 3}" > $LADING_OUTPUT/measurements.json']}
+    gates: {n: {must: ">= 4", should: ">= 5", nice: ">= 6"}, m: {must: ">= 1"}}
+"""
+
+
+def test_a_failed_gate_names_what_must_hold_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bounds that should or may hold are not said to be musts; what was not measured is said to be so."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LADING_STORE", raising=False)
+    (tmp_path / "gated.yaml").write_text(GATED)
+
+    with pytest.raises(GateFailedError) as failed:
+        lading.load("gated.yaml").run(progress=False)
+    assert "count: n 3 must be >= 4" in failed.value.message
+    assert "m" in failed.value.message.partition("; ")[2]
+    assert "None" not in failed.value.message
+    assert ">= 5" not in failed.value.message
+    assert ">= 6" not in failed.value.message

@@ -15,7 +15,6 @@ import shutil
 import signal
 import socket
 import sys
-import tempfile
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
@@ -45,7 +44,7 @@ FIRST_LINE = 256
 
 def work_root(environ: dict[str, str]) -> Path:
     """Where the working folders of this user's local attempts lie."""
-    return Path(environ.get(names.ENV_WORK) or tempfile.gettempdir()) / f"lading-{os.getuid()}"
+    return names.work_place(environ) / f"lading-{os.getuid()}"
 
 
 def sweep(root: Path) -> None:

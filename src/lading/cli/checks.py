@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 from lading.cli.output import size
 from lading.errors import LadingError, StoreDeniedError
+from lading.names import work_place
 from lading.store.base import Store
 
 LIBRARIES: dict[str, tuple[str, str, str]] = {
@@ -79,11 +80,9 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 def disk(store: Store) -> Found:
     """Space where stages work, and where a folder store lies."""
-    places = [Path(os.environ.get("TMPDIR") or "/tmp")]  # noqa: S108 - only looked at
-    if "://" not in store.uri:
-        folder = Path(store.uri)
-        places.append(next(one for one in (folder, *folder.parents) if one.exists()))
-    free = {place: shutil.disk_usage(place).free for place in places if place.exists()}
+    places = [work_place(os.environ), *([Path(store.uri)] if "://" not in store.uri else [])]
+    there = [next(one for one in (place, *place.absolute().parents) if one.exists()) for place in places]
+    free = {place: shutil.disk_usage(place).free for place in there}
     least = min(free, key=lambda place: free[place])
     told = ", ".join(f"{size(count)} free at {place}" for place, count in free.items())
     level: Literal["must", "should"] = "must" if free[least] < LOW_DISK else "should"

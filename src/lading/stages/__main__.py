@@ -33,12 +33,11 @@ def main(arguments: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, asked.signal)
     machine.keep_private()
-    parent = os.environ.get(names.ENV_WORK) or tempfile.gettempdir()
     work = None
     try:
         text = sys.stdin.read() if arguments[0] == "-" else Path(arguments[0]).read_text()
         job = JobSpec.model_validate(json.loads(text))
-        work = Path(tempfile.mkdtemp(prefix=f"lading-{job.kind}-", dir=parent))
+        work = Path(tempfile.mkdtemp(prefix=f"lading-{job.kind}-", dir=names.work_place(os.environ)))
         pod = os.environ.get("JOB_COMPLETION_INDEX", "0")
         return int(supervise(job, store=open_store(job.store), work=work, pod=pod, around=Surroundings(asked=asked)))
     except (ValueError, ValidationError) as error:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -223,6 +224,18 @@ def test_facts_come_as_json(lading: Any, store: DirectoryStore) -> None:
     assert {"settings", "measurements"} <= set(json.loads(lading("compare", "last", "--json").out))
     assert json.loads(lading("explain", "65", "--json").out)["code"] == 65
     assert json.loads(lading("doctor", "--json").out)["checks"]
+
+
+def test_doctor_measures_the_disk_where_stages_work(lading: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """LADING_WORK is where they do, also before that folder is there; without it the system's folder for temporary files."""
+    monkeypatch.setenv("LADING_WORK", str(tmp_path / "large" / "disk"))
+    monkeypatch.setenv("TMPDIR", "/nowhere")
+    (tmp_path / "large").mkdir()
+    (disk,) = [one for one in json.loads(lading("doctor", "--json").out)["checks"] if one["name"] == "disk"]
+    assert f"free at {tmp_path / 'large'}," in f"{disk['told']},"
+    monkeypatch.delenv("LADING_WORK")
+    (disk,) = [one for one in json.loads(lading("doctor", "--json").out)["checks"] if one["name"] == "disk"]
+    assert f"free at {tempfile.gettempdir()}," in disk["told"]
 
 
 @pytest.mark.parametrize("code", sorted({*map(int, Code), *map(int, Exit)}))
