@@ -181,7 +181,7 @@ def _follow(tick: Callable[[], None], ended: threading.Event, cancel: threading.
                 raise
             cancel.set()
             with contextlib.suppress(OSError, ValueError):  # nobody reads it
-                sys.stderr.write("\nstopping in order; Ctrl-C again leaves at once\n")
+                sys.stderr.write("\nstopping cleanly; Ctrl-C again leaves at once\n")
         except BaseException:
             cancel.set()
             ended.wait()  # nobody would look after what was started

@@ -207,7 +207,7 @@ def test_an_upload_that_was_ended_by_another_is_an_error(tiny: TinyS3, store: St
         (400, "ExpiredToken", StoreDeniedError, "have expired", Exit.USAGE),
         (403, "RequestTimeTooSkewed", StoreError, "the clock of this machine", Exit.UNREACHABLE),
         (507, "InsufficientStorage", StoreFullError, "no space left", Exit.UNREACHABLE),
-        (501, "NotImplemented", StoreError, "does not know the request", Exit.UNREACHABLE),
+        (501, "NotImplemented", StoreError, "does not support the request", Exit.UNREACHABLE),
         (503, "SlowDown", StoreError, "SlowDown", Exit.UNREACHABLE),
         (418, "Teapot", StoreError, "Teapot refused by", Exit.UNREACHABLE),
     ],

@@ -71,8 +71,8 @@ def test_the_log_holds_the_commands_words_and_one_of_ladings(told: subprocess.Co
 def test_what_a_command_leaves_outside_of_its_output_is_told(told: subprocess.CompletedProcess[str]) -> None:
     """In its working folder, beside the output and in its inputs; not in $TMPDIR; and the inputs in the store are what they were."""
     for stage, said in {
-        "strays": ["wrote stray.txt into its working folder, which is thrown away; results belong into $LADING_OUTPUT"],
-        "beside": ["wrote near.txt beside $LADING_OUTPUT, where it is thrown away; results belong into $LADING_OUTPUT"],
+        "strays": ["wrote stray.txt into its working folder, which is thrown away; results belong in $LADING_OUTPUT"],
+        "beside": ["wrote near.txt beside $LADING_OUTPUT, where it is thrown away; results belong in $LADING_OUTPUT"],
         "vandal": ["changed beside/kept, strays/x in $LADING_INPUTS: a copy for this stage alone, which is thrown away"],
         "silent": [],
     }.items():

@@ -144,7 +144,7 @@ def test_ctrl_c_stops_in_order(folder: Path) -> None:
         out, err = running.communicate(timeout=60)
 
     assert running.returncode == 130, err
-    assert "stopping in order" in err
+    assert "stopping cleanly" in err
     assert "cancelled" in out
 
 

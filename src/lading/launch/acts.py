@@ -159,7 +159,7 @@ class Acts:
             entry.beats = last.beats
             record = with_progress(self.store, record, last)
         if last.claim.run != self.plan.run and not note:
-            record = record.but(reason=f"waits for run {last.claim.run}, which makes it")
+            record = record.but(reason=f"waits for run {last.claim.run}, which is making it")
         self._say(name, entry, record)
 
     def _say(self, name: str, entry: Entry, record: StageRecord) -> None:

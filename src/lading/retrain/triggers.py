@@ -93,7 +93,7 @@ def by_time(retrain: Retrain, facts: Facts) -> Fired | None:
         return Fired(trigger="time", due=True, why=NONE_YET)
     age = max(0.0, facts.now - seen[0].at)
     due = age >= trigger.every - min(SLACK * trigger.every, MAX_SLACK_S)
-    why = f"{seen[0].who} has data of {_span(age)} ago; asked for is every {_span(trigger.every)}"
+    why = f"the data of {seen[0].who} is {_span(age)} old; the trigger is every {_span(trigger.every)}"
     return Fired(trigger="time", due=due, why=why)
 
 
@@ -124,7 +124,7 @@ def by_volume(retrain: Retrain, facts: Facts) -> Fired | None:
     return Fired(
         trigger="volume",
         due=share or absolute,
-        why=f"the data of {trigger.stage} is {now.bytes} bytes, {grown:+d} since {seen.who}; asked for is {asked} more",
+        why=f"the data of {trigger.stage} is {now.bytes} bytes, {grown:+d} since {seen.who}; the trigger is {asked} more",
     )
 
 

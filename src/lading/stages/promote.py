@@ -12,7 +12,7 @@ def run(context: StageContext[PromoteSettings]) -> None:
     """Writes promotion.json: model, alias and the digest of the bundle's list of contents."""
     listing = context.need("bundle").path("bundle.json")
     if not listing.is_file():
-        raise WrongInputError("the bundle has no bundle.json, so it is none", do="let `promote` need a stage of kind bundle")
+        raise WrongInputError("the bundle has no bundle.json, so it is not one", do="let `promote` need a stage of kind bundle")
     try:
         json.loads(listing.read_text(encoding="utf-8"))
     except ValueError as error:

@@ -128,7 +128,7 @@ def _snapshot(work: Path) -> dict[str, tuple[int, int]]:
 def _strays(before: Mapping[str, tuple[int, int]], after: Mapping[str, tuple[int, int]]) -> list[str]:
     """A sentence for each place in the attempt's folder where a command left what nobody will find, or changed what it was given."""
     changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
-    belongs = f"results belong into ${names.ENV_OUTPUT}"
+    belongs = f"results belong in ${names.ENV_OUTPUT}"
     told = {
         f"{names.WORK_FILES}/": f"wrote {{}} into its working folder, which is thrown away; {belongs}",
         f"{names.WORK_INPUTS}/": f"changed {{}} in ${names.ENV_INPUTS}: a copy for this stage alone, which is thrown away; {belongs}",

@@ -68,7 +68,7 @@ def _open_s3(rest: str) -> Store:
     if "@" in bucket or ":" in bucket:
         raise UserError(
             "the store's address holds more than a bucket's name before the first '/'",
-            do="credentials belong into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or a profile, another server into AWS_ENDPOINT_URL",
+            do="put credentials in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or a profile, and another server in AWS_ENDPOINT_URL",
         )
     if not _BUCKET.match(bucket):
         raise UserError(f"{bucket[:70]!r} is no bucket's name (3 to 63 of a-z, 0-9, '.' and '-')", do=_FORMS)

@@ -15,7 +15,7 @@ from lading.store.base import Store
 
 WRITERS = 8
 ROUNDS = 3
-_DO = "use a server with conditional writes (AWS S3, MinIO, Ceph, versitygw, R2), take out what stands before it, or use a folder"
+_DO = "use a server with conditional writes (AWS S3, MinIO, Ceph, versitygw, R2), bypass the proxy in front of it, or use a folder"
 
 
 class Probe(Frozen):

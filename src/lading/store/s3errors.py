@@ -102,7 +102,7 @@ def _refusal(error: Any, act: str, where: str, bucket: str, masks: tuple[str, ..
     if code in _FULL or status == 507:
         return StoreFullError(f"{where} has no space left to {act} ({code})", do="raise the quota; `lading gc` removes what nothing needs")
     if code in _UNKNOWN or status == 501:
-        return StoreError(f"{where} does not know the request by which to {act} ({code})", do="use a server with conditional writes")
+        return StoreError(f"{where} does not support the request needed to {act} ({code})", do="use a server with conditional writes")
     text = str(error.response.get("Error", {}).get("Message", ""))[:300]
     return StoreError(f"{where}: could not {act}: {code or status} {_masked(text, masks)}".rstrip(), do="lading doctor")
 

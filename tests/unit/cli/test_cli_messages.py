@@ -68,7 +68,7 @@ def store(tmp_path: Path) -> DirectoryStore:
         (["init", "--preset", "digit"], "digit"),
         (["init", "--preset", "script", "good.yaml"], "good.yaml is there already"),
         (["gc", "--older-than", "soon"], "'soon' is no span of time"),
-        (["runs", "--store", "s3://key:secret@bucket/x"], "credentials belong into"),
+        (["runs", "--store", "s3://key:secret@bucket/x"], "put credentials in"),
         (["status", "last"], "no runs in"),
         (["champion", "digits"], "has no champion"),
     ],
