@@ -11,6 +11,8 @@ from lading.errors import WrongInputError
 from lading.ml.data import END, SPLITS, Array
 from lading.ml.facts import DataFacts
 
+MOST = 1 / 3
+"""Share of a held-out split that one group of texts takes, where there are smaller ones."""
 Arrays = dict[str, Array]
 MIN_SHARED = 60
 """Texts that share a paragraph of so many characters are one group: what is held out must not be in the training text."""
@@ -143,16 +145,7 @@ def texts(source: str, found: Mapping[str, bytes], request: Request) -> tuple[di
     names = sorted(found)
     groups = sharing({name: found[name] for name in names})
     random = np.random.default_rng(request.seed)
-    order = [groups[i] for i in random.permutation(len(groups))]
-    total = sum(len(found[name]) for name in names)
-    chosen: dict[str, list[str]] = {name: [] for name in SPLITS}
-    free = {name: request.fractions.get(name, 0.0) * total for name in ("validation", "calibration", "test")}
-    for group in order:
-        size = sum(len(found[name]) for name in group)
-        split = next((name for name in free if size <= free[name]), "train")
-        chosen[split] += group
-        if split != "train":
-            free[split] -= size
+    chosen = shared_out([groups[i] for i in random.permutation(len(groups))], found, request.fractions)
     splits: dict[str, Arrays] = {}
     for split, members in chosen.items():
         members.sort()
@@ -174,6 +167,27 @@ def texts(source: str, found: Mapping[str, bytes], request: Request) -> tuple[di
         groups={name: tuple(members) for name, members in chosen.items()},
     )
     return splits, facts
+
+
+def shared_out(groups: Sequence[Sequence[str]], found: Mapping[str, bytes], fractions: Mapping[str, float]) -> dict[str, list[str]]:
+    """Texts of each split: groups in their order, as they fit.
+
+    What is held out takes groups of at most `MOST` of it first, and larger ones only into what is left: a figure over one long text tells
+    of that text, and changes with the seed.
+    """
+    sizes = [sum(len(found[name]) for name in group) for group in groups]
+    wanted = {name: fractions.get(name, 0.0) * sum(sizes) for name in ("validation", "calibration", "test")}
+    free, placed = dict(wanted), {}
+    for most in (MOST, 1.0):
+        for i, size in enumerate(sizes):
+            split = next((name for name in wanted if size <= free[name] and size <= most * wanted[name]), None)
+            if i not in placed and split is not None:
+                placed[i] = split
+                free[split] -= size
+    chosen: dict[str, list[str]] = {name: [] for name in SPLITS}
+    for i, group in enumerate(groups):
+        chosen[placed.get(i, "train")] += group
+    return chosen
 
 
 def paragraphs(content: bytes) -> set[bytes]:

@@ -1,6 +1,7 @@
 """Splits: without leaks, and the same bytes each time."""
 
 from pathlib import Path
+from pydoc_data.topics import topics
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from lading.config.settings.data import DataSettings
 from lading.errors import WrongInputError
 from lading.ml.data import SPLITS, read_arrays, read_facts, read_split, windows, write_arrays
-from lading.ml.sources import paragraphs, sharing, stratified
+from lading.ml.sources import paragraphs, shared_out, sharing, stratified
 from lading.plan.outside import files
 from lading.stages import data
 from support.training_runs import context_for, digits_folder, pydoc_folder
@@ -43,8 +44,6 @@ def test_groups_stay_together() -> None:
 
 def test_no_paragraph_of_a_held_out_text_is_in_the_training_text() -> None:
     """Whole topics are held out, with all that share text with them."""
-    from pydoc_data.topics import topics
-
     groups = read_facts(pydoc_folder()).groups
     known = {
         name: set().union(*(paragraphs(topics[t.removeprefix("pydoc/")].encode()) for t in members)) for name, members in groups.items()
@@ -53,6 +52,35 @@ def test_no_paragraph_of_a_held_out_text_is_in_the_training_text() -> None:
     assert sum(map(len, groups.values())) == 79
     assert all(groups[name] for name in SPLITS)
     assert not any(known["train"] & known[name] for name in SPLITS if name != "train")
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_long_text_is_most_of_a_held_out_split(seed: int) -> None:
+    """Whatever the seed, validation, calibration and test of the documentation hold several groups, none more than a third of what was
+    asked for, and are nearly as large as asked for: a figure over one long topic would tell of that topic."""
+    found = {name: text.encode() for name, text in topics.items()}
+    groups = sharing(found)
+    order = [groups[i] for i in np.random.default_rng(seed).permutation(len(groups))]
+    fractions = {"validation": 0.08, "calibration": 0.08, "test": 0.1}
+    total = sum(map(len, found.values()))
+
+    chosen = shared_out(order, found, fractions)
+
+    assert sorted(name for names in chosen.values() for name in names) == sorted(found)
+    for split, fraction in fractions.items():
+        sizes = [size for group in groups if group[0] in chosen[split] and (size := sum(len(found[name]) for name in group))]
+        assert len(sizes) >= 4
+        assert max(sizes) <= fraction * total / 3
+        assert 0.7 * fraction * total <= sum(sizes) <= fraction * total
+
+
+def test_few_long_texts_are_held_out_all_the_same() -> None:
+    """Where there are no smaller ones, a split is one text rather than none."""
+    found = {name: bytes(100) for name in "abcd"}
+
+    chosen = shared_out([["a"], ["b"], ["c"], ["d"]], found, {"validation": 0.25, "test": 0.25})
+
+    assert (chosen["validation"], chosen["test"], chosen["train"]) == (["a"], ["b"], ["c", "d"])
 
 
 def test_texts_that_share_a_paragraph_are_one_group() -> None:
