@@ -73,7 +73,11 @@ def _cell(value: float, total: float, at: tuple[int, int], grid: tuple[float, fl
     shade = (0.15 + 0.75 * share if i == j else min(1.0, 0.25 + 1.5 * share)) if value > 0 else 0.0
     box = f'x="{left + j * cell:.1f}" y="{HEAD + i * cell:.1f}" width="{cell - 1:.1f}" height="{cell - 1:.1f}" rx="2"'
     fill = f'fill="var(--{"good" if i == j else "bad"})" opacity="{shade:.2f}"'
-    count = text(left + (j + 0.5) * cell, HEAD + (i + 0.5) * cell + 3, f"{value:g}", css="count") if value and cell >= 18 else ""
+    count = (
+        text(left + (j + 0.5) * cell, HEAD + (i + 0.5) * cell + 3, f"{value:g}", css="count on" if shade > 0.5 else "count")
+        if value and cell >= 18
+        else ""
+    )
     told = hint(f"truth {names[i]}, predicted {names[j]}: {value:g} ({share:.1%})")
     return f'<g>{told}<rect class="cell" {box}/><rect {box} {fill}/>{count}</g>'
 

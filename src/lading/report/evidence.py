@@ -11,7 +11,7 @@ What is drawn where it is there (every part may be missing):
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from markupsafe import Markup
@@ -19,6 +19,8 @@ from markupsafe import Markup
 from lading.report import charts
 from lading.report.png import picture
 from lading.report.svg import finite
+from lading.report.titles import FACTS, apart, heading_of, row_name, spoken
+from lading.report.words import cell
 
 DOCUMENTS = (
     "history.json",
@@ -33,10 +35,14 @@ DOCUMENTS = (
 )
 """The artifacts that are read for a page, of whatever stage made them."""
 MAX_ROWS, MAX_EXAMPLES, MAX_TEXT = 200, 24, 600
+ROOM = 60
+"""Characters of a name and its value that fit into half of a page's width."""
 DRAWN = {"confusion", "confusion_matrix", "reliability", "worst", "worst_examples", "schema", "classes", "before", "after"}
 PAIRS = ("name", "value")
 FIRST = ("value", "low", "high")
 """Columns that read best in this order: a figure, then its interval."""
+SAID_FIRST = ("label", "truth", "target", "chosen", "predicted", "prediction", "confidence", "loss")
+"""What one asks first of an example that went wrong."""
 LATENCY = ("latency_ms", "median_ms", "p50_ms", "ms")
 
 
@@ -52,6 +58,11 @@ class Block:
     wide: bool = False
 
     @property
+    def pairs(self) -> bool:
+        """Whether it is a list of names and values, which needs no head."""
+        return tuple(self.head) == PAIRS
+
+    @property
     def numeric(self) -> frozenset[int]:
         """Columns of numbers: what is missing in them stands where a number would."""
         columns = enumerate(zip(*self.rows, strict=False))
@@ -60,26 +71,39 @@ class Block:
 
 def blocks(documents: Mapping[str, Mapping[str, Any]], measurements: Mapping[str, float | None] | None = None) -> list[Block]:
     """Everything that can be shown of a stage's documents, by name of the document, but for tables that repeat the measurements."""
-    found: list[Block] = []
-    for name, document in documents.items():
-        makers = (_history,) if name == "history.json" else (_confusion, _reliability, _worst, _tables)
-        for maker in makers:
-            found += maker(document)
+    found: list[tuple[str, Block]] = []
     told = measurements or {}
-    return sorted((block for block in found if not _repeats(block, told)), key=lambda block: block.wide)
+    for name, document in documents.items():
+        drawn = [_history] if name == "history.json" else [_confusion, _reliability, _worst]
+        made = [block for maker in drawn for block in maker(document)]
+        if name != "history.json":
+            made += [*_facts(name, document, told), *_tables(name, document)]
+        found += [(name, block) for block in made if not _repeats(block, told)]
+    headings = apart([(name, block.title) for name, block in found])
+    named = [replace(block, title=heading) for (_, block), heading in zip(found, headings, strict=True)]
+    return sorted(named, key=lambda block: block.wide)
 
 
 def _repeats(block: Block, measurements: Mapping[str, float | None]) -> bool:
     """Whether all that a list of names and values says is said by the stage's measurements."""
-    pairs = [(str(name), value) for name, value in block.rows] if tuple(block.head) == PAIRS else []
-    return bool(pairs) and all(name in measurements and measurements[name] == value for name, value in pairs)
+    told = {spoken(name): value for name, value in measurements.items()}
+    pairs = [(str(name), value) for name, value in block.rows] if block.pairs else []
+    return bool(pairs) and all(name in told and told[name] == value for name, value in pairs)
+
+
+def _facts(name: str, document: Mapping[str, Any], measurements: Mapping[str, float | None]) -> Iterator[Block]:
+    """The single values of a document, but for those that are measured."""
+    skipped = {"schema", *(field for field, value in document.items() if field in measurements and measurements[field] == value)}
+    plain = [(spoken(field), value) for field, value in document.items() if _is_plain(value) and value is not None and field not in skipped]
+    if name in FACTS and plain:
+        yield Block(FACTS[name], head=PAIRS, rows=plain[:MAX_ROWS])
 
 
 def _history(document: Mapping[str, Any]) -> Iterator[Block]:
     """Curves, losses apart from the rest: they have other scales."""
-    series = _series(document)
+    series = {spoken(name): points for name, points in _series(document).items()}
     losses = {name: points for name, points in series.items() if "loss" in name}
-    rates = {name: points for name, points in series.items() if name in {"lr", "learning_rate"} or name.endswith("_lr")}
+    rates = {name: points for name, points in series.items() if name in {"lr", "learning rate"} or name.endswith(" lr")}
     others = {name: points for name, points in series.items() if name not in losses and name not in rates and "seconds" not in name}
     for title, some in (("Loss", losses), ("Metrics", others), ("Learning rate", rates)):
         if (chart := charts.lines(some, name=title)) is not None:
@@ -157,7 +181,8 @@ def _worst(document: Mapping[str, Any]) -> Iterator[Block]:
             continue
         text = next((row[name] for name in ("text", "input") if isinstance(row.get(name), str)), "")
         pixels = next((row[name] for name in ("image", "pixels", "input") if isinstance(row.get(name), list)), None)
-        facts = [(name, _named(value, classes, name)) for name, value in row.items() if _is_plain(value) and name not in {"text", "input"}]
+        told = [name for name in (*SAID_FIRST, *row) if _is_plain(row.get(name, ...)) and name not in {"text", "input"}]
+        facts = [(spoken(name), _named(row[name], classes, name)) for name in dict.fromkeys(told)]
         examples.append({"picture": picture(pixels) if pixels else None, "text": text[:MAX_TEXT], "facts": facts})
     if examples:
         yield Block("Worst examples", examples=examples, wide=True)
@@ -177,27 +202,28 @@ def _is_plain(value: Any) -> bool:
     return value is None or isinstance(value, str | int | float | bool)
 
 
-def _tables(document: Mapping[str, Any], path: str = "", depth: int = 0) -> Iterator[Block]:
+def _tables(document: str, fields: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[Block]:
     """Every list of flat objects as a table; every object of numbers as rows of names and values."""
-    for name, value in document.items():
-        title = f"{path} · {name}" if path else str(name)
-        if name in DRAWN and depth == 0:
+    for name, value in fields.items():
+        path = (*above, str(name))
+        if name in DRAWN and not above:
             continue
-        if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
-            yield from _table(title, value)
+        if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+            yield from _table(heading_of(document, path), value)
         elif isinstance(value, dict) and value:
             if all(isinstance(one, dict) for one in value.values()) and any(
                 _is_plain(leaf) for one in value.values() for leaf in one.values()
             ):
-                yield from _table(title, [{"": key, **one} for key, one in value.items()])
+                yield from _table(heading_of(document, path), [{"": row_name(path, str(key)), **one} for key, one in value.items()])
             elif any(_is_plain(one) for one in value.values()):
-                plain = [(key, one) for key, one in value.items() if _is_plain(one)]
-                yield Block(title, head=PAIRS, rows=plain[:MAX_ROWS])
-            elif depth < 2:
-                yield from _tables(value, title, depth + 1)
+                plain = [(row_name(path, str(key)), one) for key, one in value.items() if _is_plain(one)]
+                long = any(len(f"{key}{cell(one)}") > ROOM for key, one in plain)
+                yield Block(heading_of(document, path), head=PAIRS, rows=plain[:MAX_ROWS], wide=long)
+            elif len(above) < 2:
+                yield from _tables(document, value, path)
 
 
-def _table(title: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[Block]:
+def _table(heading: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[Block]:
     """A table of the plain fields; latencies as bars too."""
     head = [name for name in dict.fromkeys(name for row in rows for name in row) if any(_is_plain(row.get(name)) for row in rows)]
     head = [name for name in head if any(row.get(name) is not None for row in rows)]
@@ -211,8 +237,8 @@ def _table(title: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[Block]:
             for row in rows
             if (number := finite(row.get(latency))) is not None
         ]
-        if (chart := charts.bars(pairs, name=f"{title}, {latency}", unit="ms")) is not None:
+        if (chart := charts.bars(pairs, name=f"{heading}, {spoken(latency)}", unit="ms")) is not None:
             yield Block("Latency", chart=chart)
     if head:
         body = [[row.get(name) if _is_plain(row.get(name)) else "…" for name in head] for row in rows[:MAX_ROWS]]
-        yield Block(title.replace("_", " "), head=[name.replace("_", " ") for name in head], rows=body, wide=len(head) > 4)
+        yield Block(heading, head=[spoken(str(name)) for name in head], rows=body, wide=len(head) > 4)

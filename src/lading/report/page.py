@@ -14,6 +14,7 @@ from lading.ledger.runs import measurements, run_ids
 from lading.manifest.model import Manifest
 from lading.report.evidence import DOCUMENTS, blocks
 from lading.report.graph import draw
+from lading.report.words import duration, word
 from lading.store.base import Store
 
 LOOK_BACK = 50
@@ -74,7 +75,7 @@ def _stage(
         "state": state,
         "seconds": stage.get("seconds"),
         "percent": stage.get("percent"),
-        "line": _line(stage, state),
+        "line": _line(name, stage, state),
         "reason": str(stage.get("reason") or ""),
         "failure": _failure(store, run, name, stage) if state == "failed" else None,
         "needs": [str(need) for need in (needs.values() if isinstance(needs, Mapping) else needs)],
@@ -91,13 +92,14 @@ def _stage(
     }
 
 
-def _line(stage: Mapping[str, Any], state: str) -> str:
-    """The small text in the picture's box."""
+def _line(name: str, stage: Mapping[str, Any], state: str) -> str:
+    """The small text in the picture's box: its kind where its name does not say it, and how far it is or how long it took."""
     if state == "running" and isinstance(stage.get("percent"), int | float):
-        return f"{stage['kind']} · {stage['percent']:.0f} %"
-    seconds = stage.get("seconds")
-    spent = f" · {seconds:.1f} s" if state != "hit" and isinstance(seconds, int | float) and seconds else ""
-    return f"{stage.get('kind') or ''}{spent or ' · ' + state.replace('_', ' ')}"
+        said = f"{stage['percent']:.0f} %"
+    else:
+        said = (duration(stage.get("seconds")) if state != "hit" and stage.get("seconds") else "") or word(state)
+    kind = str(stage.get("kind") or "")
+    return f"{kind} · {said}" if kind and kind != name else said
 
 
 def _failure(store: Store, run: str, name: str, stage: Mapping[str, Any]) -> dict[str, str]:

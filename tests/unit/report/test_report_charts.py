@@ -166,3 +166,47 @@ def test_columns_of_a_table_read_as_they_should() -> None:
     (table,) = blocks({"calibration.json": {"figures": rows}})
     assert list(table.head) == ["", "db", "value", "low", "high"]
     assert table.numeric == {1, 2, 3, 4}
+
+
+def test_fields_are_told_in_words() -> None:
+    """Headings, heads, names and legends are words; names of files and operations stay as they are."""
+    calibration = {
+        "fitted_on": {"split": "calibration", "first_sample": 1},
+        "figures": {"ece": {"before": {"value": 1.0}, "after_all": {"value": 2.0}}},
+    }
+    verify = {"operations": {"reduce_mean": 4}, "made_up": [{"max_abs": 0.5, "case": "zeros"}]}
+    history = {"epochs": [{"epoch": 1, "train_loss": 2.0}, {"epoch": 2, "train_loss": 1.0}]}
+
+    fitted, figures = blocks({"calibration.json": calibration})
+    assert (fitted.title, fitted.rows) == ("Fitted on", [("split", "calibration"), ("first sample", 1)])
+    assert (figures.title, figures.rows) == ("Before and after · calibration error (ECE)", [["before", 1.0], ["after all", 2.0]])
+    operations, table = blocks({"verify.json": verify})
+    assert operations.rows == [("reduce_mean", 4)]
+    assert (table.title, list(table.head)) == ("made up", ["case", "max abs"])
+    (loss,) = blocks({"history.json": history})
+    assert "train loss" in str(loss.chart)
+    assert "train_loss" not in str(loss.chart)
+
+
+def test_no_two_parts_of_a_stage_have_one_heading() -> None:
+    """The formats of a check and of its latency are told apart; what lading does not know names its document."""
+    documents = {name: {"formats": {"onnx": {"score": 1.0}}, "notes": {"by": "me"}} for name in ("check.json", "latency.json")}
+
+    assert [block.title for block in blocks(documents)] == ["Parity by format", "notes · check", "Latency by format", "notes · latency"]
+
+
+def test_single_values_of_a_document_are_told() -> None:
+    """How a stage came to its numbers; what is measured is not said twice, and neither is the format's name."""
+    verify = {"schema": "lading/verify/v1", "verified_on": "replay", "score": 1.0, "primary_length": None, "rows": []}
+
+    (facts,) = blocks({"verify.json": verify}, {"score": 1.0})
+    assert (facts.title, facts.rows) == ("How it was verified", [("verified on", "replay")])
+    assert facts.pairs
+
+
+def test_what_one_asks_first_of_an_example_comes_first() -> None:
+    """The truth, what was said, how sure; then the rest as it is."""
+    worst = [{"a_b": 1, "confidence": 0.9, "id": "x", "label": 0, "chosen": 1}]
+
+    (examples,) = blocks({"report.json": {"worst": worst}})
+    assert [name for name, _ in examples.examples[0]["facts"]] == ["label", "chosen", "confidence", "a b", "id"]

@@ -130,3 +130,12 @@ def test_a_failed_stage_shows_its_cause(store: DirectoryStore) -> None:
     assert "model.py:12 in forward" in page
     assert f"lading debug {record['run']} train" in page
     assert "RUN STAGE" not in page
+
+
+def test_headings_are_words_and_differ(store: DirectoryStore) -> None:
+    """No part of a stage is headed by the name of a field, and no two alike; nothing of a table's head is one either."""
+    for stage in render(store, SECOND).split('<section class="card stage"')[1:]:
+        headings = re.findall(r"<h3>(.*?)</h3>", stage)
+        assert len(set(headings)) == len(headings), headings
+        told = [*headings, *re.findall(r"<th[^>]*>(.*?)</th>", "".join(re.findall(r"<thead>.*?</thead>", stage)))]
+        assert [one for one in told if "_" in one] == []
