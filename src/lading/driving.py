@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from lading.backends.base import Backend
 from lading.config.pipeline import Pipeline as PipelineFile
 from lading.errors import LadingError
 from lading.ledger.documents import in_order, pipeline_of, read_json, tried_before
@@ -61,7 +62,7 @@ class Following:
 class Place:
     """Where stages run."""
 
-    make: Callable[[], Any]
+    make: Callable[[], Backend]
     """Makes the backend, in the launcher's thread."""
     fingerprints: Callable[[str], Any]
     """Of each kind, there."""
@@ -130,11 +131,11 @@ def drive(
     place = place or here(store)
 
     cancel, ended = threading.Event(), threading.Event()
-    following, outcome, backends = Following(pipeline), list[Any](), list[Any]()
+    following, outcome, backends = Following(pipeline), list[Any](), list[Backend]()
     options: dict[str, Any] = {"run": run, "force": tuple(force), "only": tuple(only), "until": until, "cancel": cancel}
 
     def walk() -> None:
-        backend = None
+        backend: Backend | None = None
         try:
             backend = place.make()
             backends.append(backend)
@@ -153,8 +154,8 @@ def drive(
             outcome.append(error)
         finally:
             ended.set()
-            if close := getattr(backend, "close", None):
-                close()  # in a process that goes on, nothing of it stays behind
+            if backend is not None:
+                backend.close()  # in a process that goes on, nothing of it stays behind
 
     threading.Thread(target=walk, name="launch", daemon=True).start()
     try:

@@ -139,6 +139,10 @@ class SimBackend:
     def wait(self, timeout_s: float) -> None:
         raise AssertionError("the simulation is driven a step at a time")
 
+    def leave(self) -> None: ...
+
+    def close(self) -> None: ...
+
     def _place(self, claim: Claim) -> tuple[str, Any] | None:
         holder = claim.holder
         if holder.backend == "kubernetes":

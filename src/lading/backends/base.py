@@ -27,6 +27,8 @@ class Backend(Protocol):
     """Runs attempts. Submitting twice is adopting; nothing is kept that can't be read again."""
 
     name: str
+    completes: bool
+    """Whether an attempt that another launcher claimed and never began can be begun by whoever sees that."""
 
     def holder(self, job: JobSpec) -> Holder:
         """Who will hold the claim of this attempt, known before it starts."""
@@ -46,3 +48,9 @@ class Backend(Protocol):
 
     def wait(self, timeout_s: float) -> None:
         """Sleeps until something about any attempt of this backend may have changed, or the timeout is over."""
+
+    def leave(self) -> None:
+        """Asks what was started on this machine to stop, and waits for nothing; what runs elsewhere goes on."""
+
+    def close(self) -> None:
+        """Lets go of what is held open; what runs goes on."""

@@ -1,7 +1,5 @@
 """One backend of two: stages with `runner:` are offered to runners, all others run where the run's backend runs them."""
 
-import contextlib
-
 from lading.attempt.records import Claim, Holder
 from lading.backends.base import Backend, Sight
 from lading.backends.runner import RunnerBackend
@@ -20,7 +18,7 @@ class CompositeBackend:
     def __init__(self, main: Backend, runner: RunnerBackend) -> None:
         self.main, self.runner = main, runner
         self.name = main.name
-        self.completes = bool(getattr(main, "completes", False))
+        self.completes = main.completes
         self._held: dict[AttemptId, Backend] = {}
         """An attempt that is claimed stays where its claim put it, whatever this run's pipeline asks for."""
 
@@ -53,11 +51,11 @@ class CompositeBackend:
         self.main.wait(timeout_s)
 
     def leave(self) -> None:
-        """Asks what the main backend started on this machine to stop; what runs elsewhere goes on."""
-        if leave := getattr(self.main, "leave", None):
-            leave()
+        """Asks what was started on this machine to stop; what runs elsewhere goes on."""
+        self.main.leave()
+        self.runner.leave()
 
     def close(self) -> None:
-        """Lets go of what the main backend holds open; what runs goes on."""
-        with contextlib.suppress(AttributeError):
-            self.main.close()  # type: ignore[attr-defined]
+        """Lets go of what both hold open; what runs goes on."""
+        self.main.close()
+        self.runner.close()

@@ -95,6 +95,7 @@ class LocalBackend:
     """
 
     name = "local"
+    completes = False
 
     def __init__(self, store_uri: str, *, cpus: float | None = None) -> None:
         self.store_uri = store_uri

@@ -48,6 +48,7 @@ class RunnerBackend:
     """
 
     name = "runner"
+    completes = False
 
     def __init__(self, store: Store, *, now: Callable[[], float] = time.monotonic) -> None:
         self.store, self._now = store, now
@@ -162,3 +163,9 @@ class RunnerBackend:
     def wait(self, timeout_s: float) -> None:
         """A store tells nobody that something changed."""
         time.sleep(timeout_s)
+
+    def leave(self) -> None:
+        """Nothing of it runs here."""
+
+    def close(self) -> None:
+        """Nothing is held open."""

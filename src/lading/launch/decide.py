@@ -37,7 +37,8 @@ class Act:
     """One thing to do.
 
     `claim`: write the next claim. `begin`: submit an attempt that was claimed and never began. `judge`: write the verdict that
-    `outcomes` give (none: it was lost, says `why`). `wait`: nothing now. `fail`: give the stage up.
+    `outcomes` give. `lose`: write the verdict that it was lost, says `why`. `look_again`: all its pods say that a result stands, so ask
+    for the manifest once more before they are judged. `wait`: nothing now. `fail`: give the stage up.
     """
 
     what: Literal["claim", "begin", "judge", "lose", "wait", "look_again", "fail"]

@@ -235,7 +235,7 @@ class Walk(Acts):
             retries=entry.stage.resources.retries,
             jitter=entry.jitter.setdefault(number, self.context.jitter()),
             waited_s=waited,
-            completes=bool(getattr(self.backend, "completes", False)),
+            completes=self.backend.completes,
         )
 
     def _recount(self, entry: Entry, seen: Mapping[int, Attempt]) -> None:

@@ -79,7 +79,7 @@ class Masker:
         data = self._held + data
         shown, position = [], 0
         for match in self._pattern.finditer(data):
-            if self._may_grow(data, match.start(), match.end()):
+            if self._may_grow(data[match.start() :]):
                 break
             shown += [data[position : match.start()], MASK]
             position = match.end()
@@ -89,9 +89,9 @@ class Masker:
         shown.append(rest[: len(rest) - keep])
         return b"".join(shown)
 
-    def _may_grow(self, data: bytes, start: int, end: int) -> bool:
-        """Whether a longer secret may begin at the same place and end beyond what has come."""
-        return end < len(data) + 1 and any(len(s) > len(data) - start and s.startswith(data[start:]) for s in self._secrets)
+    def _may_grow(self, data: bytes) -> bool:
+        """Whether a longer secret may begin with all that came from there on."""
+        return any(len(secret) > len(data) and secret.startswith(data) for secret in self._secrets)
 
     def _beginning(self, data: bytes) -> int:
         """The length of the longest end of `data` that may be the beginning of a secret."""

@@ -259,5 +259,4 @@ class _Attempt:
             self.store.write(self.job.id.outcome(self.pod), outcome.to_bytes())
         except LadingError as error:
             log.error("outcome.not_stored", problem=error.message)
-            return outcome.code if outcome.code is not Code.DONE else Code.DONE
         return outcome.code

@@ -10,8 +10,10 @@ from lading.attempt import tickets
 from lading.attempt.observe import Attempt
 from lading.attempt.presence import Presence
 from lading.attempt.records import Claim, Holder
-from lading.backends.base import Sight
+from lading.backends.base import Backend, Sight
 from lading.backends.composite import CompositeBackend
+from lading.backends.kubernetes.backend import KubernetesBackend
+from lading.backends.local import LocalBackend
 from lading.backends.runner import RunnerBackend
 from lading.codes import Code
 from lading.config.resources import Resources
@@ -203,6 +205,7 @@ class Main:
     """Another backend, which notes what it is asked."""
 
     name = "local"
+    completes = False
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -223,6 +226,12 @@ class Main:
 
     def wait(self, timeout_s: float) -> None:
         self.asked.append("wait")
+
+    def leave(self) -> None:
+        self.asked.append("leave")
+
+    def close(self) -> None:
+        self.asked.append("close")
 
 
 def test_each_stage_goes_to_its_own_backend_and_each_claim_to_its_holder(w: World) -> None:
@@ -261,3 +270,28 @@ def test_a_ticket_holds_no_secret_and_names_the_job(w: World) -> None:
     w.backend.submit(job())
     data = json.loads(w.store.read(names.ticket("macos", job().id)))
     assert JobSpec.model_validate(data["job"]) == job()
+
+
+def test_both_backends_are_left_and_closed(w: World) -> None:
+    """And an error in that is not taken for a backend without a close."""
+    main = Main()
+    both = CompositeBackend(main, w.backend)
+    both.leave()
+    both.close()
+    assert main.asked == ["leave", "close"]
+
+    class Broken(Main):
+        def close(self) -> None:
+            raise AttributeError("'NoneType' object has no attribute 'close'")
+
+    with pytest.raises(AttributeError):
+        CompositeBackend(Broken(), w.backend).close()
+
+
+@pytest.mark.parametrize("backend", [LocalBackend, KubernetesBackend, RunnerBackend, CompositeBackend])
+def test_every_backend_has_all_that_is_promised(backend: type) -> None:
+    """What a launcher asks of one it may ask of all; whether it completes may be known of an instance alone."""
+    promised = {name for name in vars(Backend) if not name.startswith("_")} | set(Backend.__annotations__)
+    assert promised >= {"leave", "close", "completes"}
+    missing = {name for name in promised if not hasattr(backend, name)}
+    assert missing <= ({"name", "completes"} if backend is CompositeBackend else set())

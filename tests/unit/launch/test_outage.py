@@ -69,6 +69,10 @@ class World:
             if name not in self.done and self.now - began >= self.work_s:
                 self.end(name, job)
 
+    def leave(self) -> None: ...
+
+    def close(self) -> None: ...
+
     def end(self, name: str, job: JobSpec) -> None:
         """What the supervisor does at the end of a stage: it waits for the store, as the pod's own process would."""
         artifacts = {"out": Artifact(path="out", size=1, sha256="0" * 64)}

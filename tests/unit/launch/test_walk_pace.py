@@ -51,6 +51,10 @@ class Cluster:
 
     def wait(self, timeout_s: float) -> None: ...
 
+    def leave(self) -> None: ...
+
+    def close(self) -> None: ...
+
 
 class World:
     """A launcher of many stages, with a clock and a count of what it asks of its store."""

@@ -193,6 +193,9 @@ class KubernetesBackend:
         self.mirror.changed.wait(timeout_s)
         self.mirror.changed.clear()
 
+    def leave(self) -> None:
+        """Nothing of it runs here."""
+
     def close(self) -> None:
         """Ends the watches; what runs goes on."""
         if self._mirror is not None:
