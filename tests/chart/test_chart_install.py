@@ -4,6 +4,7 @@ What its pods do is tested elsewhere: here the launcher's image is one that can'
 """
 
 import json
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -90,6 +91,37 @@ def test_a_job_that_is_gone_comes_back_as_the_same_run(where: str) -> None:
     line = "jsonpath={.items[0].spec.template.spec.containers[0].command}"
     command = json.loads(sh("kubectl", "get", "jobs", "-n", where, "-o", line))
     assert command[command.index("--run") + 1] in first
+
+
+def test_an_upgrade_from_another_machine(where: str, tmp_path: Path) -> None:
+    """All that helm knows of a release is in the cluster: with another home, kubeconfig and place of the chart, and nothing but the lines
+    of NOTES, the release is upgraded, also where its launcher's Job is gone."""
+    helm("install", where, {**BASE, "launcher": {"env": {"A": "b"}}})
+    first = jobs(where)
+    sh("kubectl", "delete", "job", *first, "-n", where, "--wait")
+    chart, config = tmp_path / "lading", tmp_path / "kubeconfig"
+    sh("cp", "-r", str(CHART), str(chart))
+    config.write_text(sh("kubectl", "config", "view", "--raw", "--flatten", "--minify"))
+    other = ("env", "-i", f"PATH={os.environ['PATH']}", f"HOME={tmp_path}", f"KUBECONFIG={config}")
+    upgrade = (*other, "helm", "upgrade", "digits-1", str(chart), "--namespace", where, "--reuse-values")
+
+    sh(*upgrade)
+    assert set(jobs(where)) == set(first)
+
+    sh(*upgrade, "--set", "again=2")
+    second = jobs(where)
+    assert len(second) == 1
+    assert set(second).isdisjoint(first)
+    (tmp_path / "new.yaml").write_text(TINY + "# another\n")
+    sh(*upgrade, "--set-file", f"pipeline={tmp_path / 'new.yaml'}")
+    third = jobs(where)
+    assert set(third).isdisjoint({*first, *second})
+    env = json.loads(sh("kubectl", "get", "job", *third, "-n", where, "-o", "jsonpath={.spec.template.spec.containers[0].env}"))
+    assert {"name": "A", "value": "b"} in env
+
+    sh(*other, "helm", "rollback", "digits-1", "1", "--namespace", where)
+    assert set(jobs(where)) == set(first)
+    sh(*other, "helm", "uninstall", "digits-1", "--namespace", where)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
