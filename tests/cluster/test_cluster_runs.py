@@ -4,6 +4,7 @@ import json
 import shlex
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -69,6 +70,33 @@ def test_rendered_for_kubectl(kube: Kube) -> None:
         assert applied.returncode == 0, applied.stderr
     assert kube.ended("20260101T000000Z-abc123")["state"] == "succeeded"
     assert len(kube.jobs("launcher")) == 1
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="no kubectl here")
+def test_submit_and_kubectl_after_each_other(kube: Kube) -> None:
+    """Of what `submit` made, `kubectl apply` changes nothing and warns of nothing, and the other way round; what the pipeline no longer
+    says is taken away, as of objects that kubectl made itself."""
+
+    def by_kubectl(file: Path, run: str) -> list[str]:
+        text = kube.lading("render", file, "--store", kube.uri, "--run", run).out
+        line = ["kubectl", "apply", "-f", "-"]
+        done = subprocess.run(line, input=text, capture_output=True, text=True, env=kube.env, check=True)
+        assert done.stderr == ""
+        return done.stdout.splitlines()
+
+    account = {"service_account": "trainer", "service_account_annotations": {"role": "one", "more": "two"}}
+    file = kube.pipeline({**TWO, "one": {**FIRST, "env": {"SIGNS": "<a & ü>"}}}, **account)
+    kube.lading("submit", file, "--store", kube.uri, "--run", "r1")
+    assert [line for line in by_kubectl(file, "r1") if not line.endswith(" unchanged")] == []
+    by_kubectl(file, "r2")
+    said = kube.lading("submit", file, "--store", kube.uri, "--run", "r2").out
+    assert [line for line in said.splitlines() if " created" in line or " configured" in line] == []
+
+    fewer = kube.pipeline(TWO, service_account="trainer", service_account_annotations={"role": "three"})
+    assert "serviceaccount/trainer configured" in by_kubectl(fewer, "r3")
+    notes = kube.core.read_namespaced_service_account("trainer", kube.namespace).metadata.annotations
+    assert {name: value for name, value in notes.items() if "kubectl" not in name} == {"role": "three"}
+    assert {kube.ended(run)["state"] for run in ("r1", "r2", "r3")} == {"succeeded"}
 
 
 def test_a_failed_gate_ends_the_launcher(kube: Kube) -> None:

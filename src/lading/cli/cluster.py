@@ -1,6 +1,7 @@
 """From a pipeline to the objects of its launcher in a cluster, and their way there."""
 
 import contextlib
+import json
 from typing import Any
 
 from lading.backends.kubernetes import launcher, render, words
@@ -19,6 +20,9 @@ from lading.store.opening import ensure_honest
 
 Object = dict[str, Any]
 ZEROS = "0" * 64
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+NOTE_BYTES = 200 << 10
+"""All annotations of an object may have 256 KiB."""
 
 
 def rendered(pipeline: Pipeline, store: str | None, run: str | None) -> list[Object]:
@@ -81,7 +85,7 @@ def apply(pipeline: Pipeline, objects: list[Object]) -> list[str]:
     for item in objects:
         kind, name = item["kind"], item["metadata"]["name"]
         try:
-            created = connection.ask(f"create {kind.lower()}s", body=item)
+            created = connection.ask(f"create {kind.lower()}s", body=_as_by_kubectl(item))
             made = created if kind == "ConfigMap" else made
             said.append(f"{kind.lower()}/{name} created")
         except AlreadyThereError:
@@ -96,6 +100,19 @@ def apply(pipeline: Pipeline, objects: list[Object]) -> list[str]:
         with contextlib.suppress(LadingError):  # what is left is in nobody's way, and this run is submitted
             said += tidy(connection, made)
     return said
+
+
+def _as_by_kubectl(item: Object) -> Object:
+    """The object with the note that `kubectl apply` keeps, by which it tells later what to change: it would warn, and know of nothing to
+    take away. Where the note would be too long for the API (a pipeline of hundreds of kilobytes), kubectl could not keep one either."""
+    metadata = {"annotations": {}, **item["metadata"]}
+    text = json.dumps({**item, "metadata": metadata}, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+    for sign in "&<>":  # as Go writes JSON: to the letter, or kubectl would write it anew
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    note = text + "\n"
+    if len(note.encode()) > NOTE_BYTES:
+        return item
+    return {**item, "metadata": {**metadata, "annotations": {**metadata["annotations"], LAST_APPLIED: note}}}
 
 
 def _as_it_is(connection: Connection, item: Object) -> str:
@@ -113,7 +130,8 @@ def _as_it_is(connection: Connection, item: Object) -> str:
         return "is there"
     if (found["metadata"].get("labels") or {}).get(words.MANAGED_BY) != words.MANAGER:
         return "is there, is not lading's, and stays as it is"
-    connection.ask(f"patch {what}", name, body=change)
+    note = {LAST_APPLIED: _as_by_kubectl(item)["metadata"]["annotations"][LAST_APPLIED]}
+    connection.ask(f"patch {what}", name, body={**change, "metadata": {"annotations": {**item["metadata"].get("annotations", {}), **note}}})
     return "configured"
 
 
