@@ -23,6 +23,8 @@ from bench.lading_cli import compiled, empty_stages, folder, there
 from bench.row import Row
 
 STAGES = int(os.environ.get("BENCH_STAGES", "1000"))
+WAIT_S = 300.0 + 3 * STAGES
+"""For all to be in flight: longer than the bound by far, so that a busy machine still gives its memory and its calls."""
 HOLD_S = 60.0
 """How long all of them are in flight, and nothing happens but heartbeats."""
 BEAT_S = 10.0
@@ -111,14 +113,14 @@ def _measure(where: Path, at: Place) -> tuple[dict[str, float], dict[str, Any]]:
     launcher = Launcher(where, "first", file, at)
     try:
         with _hearts(at) as attempts:
-            _until(lambda: len(_running(at)) == STAGES and len(attempts()) == STAGES, launcher, within_s=max(120, STAGES))
+            _until(lambda: len(_running(at)) == STAGES and len(attempts()) == STAGES, launcher, within_s=WAIT_S)
             started, to_start = time.monotonic() - launcher.began, launcher.said()
             time.sleep(HOLD_S)
             launcher.alive()
             first = launcher.said()
             launcher.kill()
             launcher = Launcher(where, "second", file, at)
-            _until(lambda: _in_flight(at, launcher) == STAGES, launcher, within_s=max(120, STAGES))
+            _until(lambda: _in_flight(at, launcher) == STAGES, launcher, within_s=WAIT_S)
             taken_up = time.monotonic() - launcher.began
             again = launcher.said()
             _finish(at, attempts())
