@@ -44,6 +44,9 @@ WORK_CHECKPOINTS = "checkpoints"
 
 PROBE = "probe.json"
 
+PLAIN_NAME = r"^[a-z][a-z0-9-]{0,39}$"
+"""Names of pipelines, stages and roles: short enough for labels and for the names of Jobs."""
+
 
 def work_place(environ: Mapping[str, str]) -> Path:
     """The folder in which stages of this machine work."""

@@ -10,9 +10,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from lading.cli.output import size
 from lading.errors import LadingError, StoreDeniedError
 from lading.names import work_place
+from lading.report.words import size
 from lading.store.base import Store
 
 LIBRARIES: dict[str, tuple[str, str, str]] = {

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from lading.backends.kubernetes import launcher, render, words
+from lading.backends.kubernetes.backend import refuse_folder
 from lading.backends.kubernetes.connect import AlreadyThereError, Connection, DeniedError
 from lading.cli.cluster_tidy import tidy
 from lading.cli.places import store_for, uri_for
@@ -158,11 +159,8 @@ def run_of(objects: list[Object]) -> str:
 
 def _pods_store(pipeline: Pipeline, store: str | None, cluster: Cluster) -> str:
     uri = cluster.store or uri_for(store, pipeline)
-    if not uri.startswith("s3://") and not cluster.volumes:
-        raise UserError(
-            f"the store {uri} is a folder of this machine, and pods can't see it",
-            do="name an s3:// store (--store s3://bucket/prefix), or mount one: kubernetes.volumes and kubernetes.store",
-        )
+    if not cluster.volumes:
+        refuse_folder(uri)
     return uri
 
 

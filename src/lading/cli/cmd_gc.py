@@ -1,17 +1,15 @@
 """lading gc: deletes what no run needs any more."""
 
-import re
 from typing import Annotated
 
 import typer
 
 from lading.cli import options
-from lading.cli.output import clean, print_json, say, size
+from lading.cli.output import clean, print_json, say
 from lading.cli.places import deciding_store_for, find_run
+from lading.config.duration import seconds_of
 from lading.errors import UserError
-
-_SPAN = re.compile(r"^(\d+(?:\.\d+)?)(s|m|h|d|w)$")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+from lading.report.words import size
 
 
 def span(text: str) -> float:
@@ -20,10 +18,10 @@ def span(text: str) -> float:
     Raises:
         UserError: it is none.
     """
-    match = _SPAN.match(text)
-    if match is None:
-        raise UserError(f"{text!r} is no span of time", do="write one such as 30d, 12h or 2w")
-    return float(match[1]) * _SECONDS[match[2]]
+    try:
+        return float(seconds_of(text))
+    except ValueError as error:
+        raise UserError(str(error).partition("; ")[0], do="write one such as 12h, 30d or 2w") from None
 
 
 def command(

@@ -16,7 +16,6 @@ from lading.errors import LauncherGoneError, NotFoundError
 from lading.ledger.documents import MADE
 from lading.store.base import Store
 
-ENDED = {"hit", "succeeded", "failed", "gate_failed", "skipped", "cancelled"}
 CHUNK = 1 << 20
 
 
@@ -29,6 +28,7 @@ def command(
     store: options.StoreOption = None,
 ) -> None:
     """Print what a stage printed; with -f as it goes on."""
+    from lading.launch.record import ENDED
     from lading.launch.waiting import goes_on
 
     place = store_for(store)

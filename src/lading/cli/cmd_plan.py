@@ -37,15 +37,12 @@ def command(
 
 def why(stage: Any) -> str:
     """The reason of a planned stage in one cell, with the fields that changed."""
-    changes = [f"{change.path}: {_value(change.before)} → {_value(change.after)}" for change in (stage.changes or ())[:3]]
+    from lading.plan.why import short_value
+
+    changes = [f"{change.path}: {short_value(change.before)} → {short_value(change.after)}" for change in (stage.changes or ())[:3]]
     more = len(stage.changes or ()) - len(changes)
     told = [change for change in changes if change not in stage.why]
     return "\n".join(part for part in (stage.why, *told, f"and {more} more" if more > 0 else "") if part)
-
-
-def _value(value: Any) -> str:
-    text = "none" if value is None else str(value)
-    return text if len(text) <= 24 else f"{text[:10]}…{text[-10:]}"
 
 
 def _data(stage: Any) -> dict[str, Any]:

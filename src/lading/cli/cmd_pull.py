@@ -11,9 +11,10 @@ import typer
 from lading.cli import options
 from lading.cli.cmd_show import result_of_stage
 from lading.cli.cmd_status import view
-from lading.cli.output import print_json, say, short, size
+from lading.cli.output import print_json, say, short
 from lading.cli.places import find_run, find_stage, store_for
 from lading.errors import UserError
+from lading.report.words import size
 
 if TYPE_CHECKING:
     from lading.manifest.model import Manifest

@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 from lading.cli import options
-from lading.cli.output import clean, duration, print_json, say, short, table
+from lading.cli.output import clean, print_json, say, short, table
 from lading.cli.places import store_for
 from lading.config.commands import anywhere
+from lading.report.words import duration
 
 if TYPE_CHECKING:
     from lading.store.base import Store

@@ -4,10 +4,11 @@ from typing import Any
 
 from lading.cli import options
 from lading.cli.cmd_status import view
-from lading.cli.output import clean, gates, number, paint, print_json, say, short, size, state, table
+from lading.cli.output import clean, gates, number, paint, print_json, say, short, state, table
 from lading.cli.places import find_run, find_stage, store_for
 from lading.config.commands import follow_up
 from lading.errors import NotFoundError
+from lading.report.words import size
 from lading.store.base import Store
 
 

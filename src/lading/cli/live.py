@@ -9,7 +9,8 @@ from html import escape
 from importlib import import_module
 from typing import Any, Protocol, TextIO
 
-from lading.cli.output import clean, colours, duration, gates, number, pad, state
+from lading.cli.output import clean, colours, gates, number, pad, state
+from lading.report.words import duration
 
 HIDDEN = {"pending"}
 NAME = 16

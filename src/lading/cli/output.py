@@ -133,27 +133,6 @@ def short(key: str | None, size: int = 10) -> str:
     return (key or "")[:size]
 
 
-def duration(seconds: float | None) -> str:
-    """Seconds as a person reads them."""
-    if seconds is None:
-        return ""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
-
-
-def size(count: float) -> str:
-    """Bytes as a person reads them."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"
-
-
 def number(value: float | None) -> str:
     """A measurement: four significant digits, whole numbers whole."""
     if value is None:

@@ -3,10 +3,11 @@
 import re
 from typing import Any
 
-from lading.cli.output import clean, clean_lines, duration, gates, paint, state, table, visible
+from lading.cli.output import clean, clean_lines, gates, paint, state, table, visible
 from lading.codes import STAGE_CODES
 from lading.config.commands import completed, follow_up, hinted
 from lading.ledger.documents import tried_before, verdict_of
+from lading.report.words import duration
 from lading.store.base import Store
 
 

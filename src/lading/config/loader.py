@@ -1,6 +1,7 @@
 """From a file to a pipeline: everything that is wrong with it is said at once, each with its line and with what would be right."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from importlib import import_module
@@ -20,6 +21,7 @@ from lading.config.secretive import written_down
 from lading.config.yamltext import Marked, parse
 from lading.errors import ConfigError
 from lading.frozen import Frozen
+from lading.names import PLAIN_NAME
 
 MAX_FILE_BYTES = 16 << 20
 TOP = ("pipeline", "store", "defaults", "stages", "kubernetes", "retrain")
@@ -124,7 +126,7 @@ def _name_of(data: dict[str, Any], problems: Problems) -> None:
 
 
 def _fits(name: str) -> bool:
-    return 0 < len(name) <= 40 and name.isascii() and name[0].islower() and all(c.islower() or c.isdigit() or c == "-" for c in name)
+    return re.fullmatch(PLAIN_NAME, name) is not None
 
 
 def _stages(data: dict[str, Any], problems: Problems) -> dict[str, Stage]:

@@ -7,8 +7,7 @@ from typing import Any
 from lading.config.kinds import KINDS, Kind
 from lading.config.problems import Problems, nearest, shown
 from lading.config.yamltext import Path
-
-_ROLE = re.compile(r"^[a-z][a-z0-9-]{0,39}$")
+from lading.names import PLAIN_NAME
 
 
 def match(kind: Kind, needs: Any, kinds: Mapping[str, str], path: Path, problems: Problems, *, pinned: bool) -> dict[str, str]:
@@ -56,7 +55,7 @@ def _by_role(kind: Kind, needs: Mapping[Any, Any], kinds: Mapping[str, str], pat
         if not _exists(need, kinds, place, problems):
             continue
         if kind.any_needs:
-            if not _ROLE.match(str(role)):
+            if not re.fullmatch(PLAIN_NAME, str(role)):
                 problems.add(place, "a role is a plain name: lower-case letters, digits and '-', at most 40")
                 continue
         elif role not in kind.roles:

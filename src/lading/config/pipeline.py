@@ -8,8 +8,9 @@ from lading.config.gate import Gate
 from lading.config.kinds import KINDS, Kind
 from lading.config.resources import Resources
 from lading.frozen import Frozen
+from lading.names import PLAIN_NAME
 
-StageName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+StageName = Annotated[str, Field(pattern=PLAIN_NAME)]
 
 
 class Stage(Frozen):
@@ -44,7 +45,7 @@ class Stage(Frozen):
 class Pipeline(Frozen):
     """What `load` gives and `plan` takes."""
 
-    pipeline: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+    pipeline: Annotated[str, Field(pattern=PLAIN_NAME)]
     """Its name."""
     store: str | None = None
     stages: dict[str, Stage]

@@ -1,37 +1,20 @@
 """When to train again: what a pipeline's `retrain:` may say."""
 
-import re
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
+from lading.config.duration import PATTERN, seconds_of
 from lading.config.settings.promote import Name
 from lading.errors import ConfigError
 from lading.frozen import Frozen
 
-_DURATION = re.compile(r"^(\d+(?:\.\d+)?)\s*(s|m|h|d)$")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _NAME = r"^[a-z0-9][a-z0-9-]{0,39}$"
-
-
-def seconds_of(value: Any) -> Any:
-    """`30m`, `24h` or `7d` as seconds; numbers are seconds already.
-
-    Raises:
-        ValueError: it is text, and no such duration.
-    """
-    if not isinstance(value, str):
-        return value
-    match = _DURATION.match(value.strip())
-    if match is None:
-        raise ValueError(f"{value!r} is not a duration; write one such as 30m, 24h or 7d")
-    return float(match[1]) * _SECONDS[match[2]]
-
 
 Duration = Annotated[
     float,
-    BeforeValidator(seconds_of, json_schema_input_type=Annotated[str, Field(pattern=_DURATION.pattern)] | float),
+    BeforeValidator(seconds_of, json_schema_input_type=Annotated[str, Field(pattern=PATTERN)] | float),
     Field(gt=0, le=10 * 365 * 86400),
 ]
 

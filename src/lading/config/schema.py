@@ -13,8 +13,9 @@ from lading.config.gate import Gate
 from lading.config.kinds import KINDS, Kind
 from lading.config.resources import Resources
 from lading.config.retrain import Retrain
+from lading.names import PLAIN_NAME
 
-NAME = {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,39}$"}
+NAME = {"type": "string", "pattern": PLAIN_NAME}
 
 
 def pipeline_schema() -> dict[str, Any]:

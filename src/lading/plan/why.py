@@ -97,9 +97,10 @@ def _told(change: Change) -> str:
     if head == "outside":
         return f"the data at `{rest}` changed" if rest != "image" else "its image changed"
     name = rest if head == "libraries" else change.path
-    return f"{name}: {_value(change.before)} → {_value(change.after)}"
+    return f"{name}: {short_value(change.before)} → {short_value(change.after)}"
 
 
-def _value(value: Any) -> str:
+def short_value(value: Any) -> str:
+    """A value as it is told: long ones by their beginning and their end."""
     text = "none" if value is None else str(value)
     return text if len(text) <= 24 else f"{text[:10]}…{text[-10:]}"

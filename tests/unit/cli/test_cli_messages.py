@@ -67,7 +67,7 @@ def store(tmp_path: Path) -> DirectoryStore:
         (["schema", "pipelin"], "there is no schema of 'pipelin'"),
         (["init", "--preset", "digit"], "digit"),
         (["init", "--preset", "script", "good.yaml"], "good.yaml is there already"),
-        (["gc", "--older-than", "soon"], "'soon' is no span of time"),
+        (["gc", "--older-than", "soon"], "'soon' is not a duration"),
         (["runs", "--store", "s3://key:secret@bucket/x"], "put credentials in"),
         (["status", "last"], "no runs in"),
         (["champion", "digits"], "has no champion"),

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from lading.cli import output
+from lading.report import words
 
 
 @pytest.mark.parametrize(
@@ -12,7 +13,7 @@ from lading.cli import output
 )
 def test_durations_read_well(seconds: float | None, expected: str) -> None:
     """Seconds, minutes, hours."""
-    assert expected == output.duration(seconds)
+    assert expected == words.duration(seconds)
 
 
 @pytest.mark.parametrize(("value", "expected"), [(0.97512, "0.9751"), (3.0, "3"), (1e-9, "1e-09"), (None, "not a number"), (8554, "8554")])
@@ -26,7 +27,7 @@ def test_numbers_read_well(value: float | None, expected: str) -> None:
 )
 def test_sizes_read_well(count: float, expected: str) -> None:
     """Decimal units."""
-    assert expected == output.size(count)
+    assert expected == words.size(count)
 
 
 def test_ago_counts_from_now() -> None:

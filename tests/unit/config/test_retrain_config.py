@@ -10,12 +10,13 @@ from lading.errors import ConfigError
 
 
 def test_durations_read_as_people_write_them() -> None:
-    """24h, 30m, 7d, and plain seconds."""
+    """24h, 30m, 7d, 2w, and plain seconds."""
     found = parse({"time": {"every": "24h"}, "cooldown": 90})
 
     assert found.time is not None
     assert (found.time.every, found.cooldown) == (86400, 90)
     assert parse({"time": {"every": "7d"}}).time.every == 7 * 86400  # type: ignore[union-attr]
+    assert parse({"time": {"every": "2w"}}).time.every == 14 * 86400  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ class KubernetesBackend:
             ClusterError: the cluster is out of reach.
         """
         if nothing_mounted:
-            _refuse_folder(self.cluster.store or store)
+            refuse_folder(self.cluster.store or store)
         self.connection.ask("list jobs", limit=1)
         self.connection.ask("list pods", limit=1)
         with contextlib.suppress(DeniedError):  # a Role of the namespace alone does not grant this; then the first Job says it
@@ -94,7 +94,7 @@ class KubernetesBackend:
         """Creates the attempt's Job, or adopts the one of this name."""
         seen = self._as_pods_see(job)
         if not self.cluster.pod(job.stage).volumes:
-            _refuse_folder(seen.store)
+            refuse_folder(seen.store)
         if job.resources.nodes > 1:
             self._make_service()
         rendered = render.stage_job(seen, self.cluster, namespace=self.namespace, owner=self.owner)
@@ -202,7 +202,12 @@ class KubernetesBackend:
             self._mirror.close()
 
 
-def _refuse_folder(store: str) -> None:
+def refuse_folder(store: str) -> None:
+    """Says that pods which mount nothing can't see a folder of this machine.
+
+    Raises:
+        UserError: the store is one.
+    """
     if not store.startswith("s3://"):
         raise UserError(
             f"the store {store} is a folder of this machine, and pods can't see it",
