@@ -29,7 +29,7 @@ def settled(pipeline: "Pipeline", job: str) -> "Standing":
         connection = Connection(cluster.context, cluster.namespace)
         return standing.settle(lambda: standing.look(connection, job))
     except LadingError as error:
-        return standing.Standing("waiting", f"whether it starts could not be looked at: {error.message}")
+        return standing.Standing("unseen", error.message)
 
 
 def unbegun(store: "Store", run: str, namespace: str | None) -> Record | None:

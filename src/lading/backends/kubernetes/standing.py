@@ -22,9 +22,9 @@ Object = dict[str, Any]
 class Standing:
     """One look at a launcher's Job."""
 
-    state: Literal["waiting", "running", "complete", "failed", "gone"]
+    state: Literal["waiting", "running", "complete", "failed", "gone", "unseen"]
     note: str = ""
-    """Why it waits or failed, and what to do; empty where nothing is wrong."""
+    """Why it waits or failed (or could not be seen), and what to do; empty where nothing is wrong."""
     hopeless: bool = False
     """Whether waiting does not mend it."""
 
