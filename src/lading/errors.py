@@ -129,12 +129,6 @@ class StoppedError(LadingError):
     code = Code.STOPPED
 
 
-class PeerLostError(LadingError):
-    """Another process of the same training went away."""
-
-    code = Code.PEER_LOST
-
-
 class StageFailedError(LadingError):
     """A stage of a run failed; raised by the library's `run()`, shown by the command as the end of the run."""
 

@@ -351,7 +351,7 @@ def _life(world: World, job: JobSpec) -> Iterator[float]:
     now = handoff.standing(store, job.kind, job.key)
     if now.manifest is not None:
         return _say(store, job, Outcome(code=Code.DONE))
-    look = Look(store, job.id, now.highest)
+    look = Look(store, job.id, now.n)
     yield 0.1
     for role, ref in job.inputs.items():
         if world.disturb(0.03):
@@ -374,7 +374,7 @@ def _life(world: World, job: JobSpec) -> Iterator[float]:
         return _say(store, job, Outcome(code=Code.STOPPED, cause=Cause.STOPPED, message="judged"))
     if world.disturb(0.15):
         yield 100.0  # it sleeps between its last look and its commit
-    handoff.commit(store, _manifest(job, data), after=now.highest)
+    handoff.commit(store, _manifest(job, data), after=now.n)
     if world.disturb(0.03):
         yield 100.0
     _say(store, job, Outcome(code=Code.DONE))

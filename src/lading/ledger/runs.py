@@ -86,21 +86,6 @@ def measurements(manifests: Manifests, record: Mapping[str, Any]) -> dict[str, d
     return found
 
 
-def to_frame(store: Store, *, pipeline: str | None = None) -> Any:
-    """One row a run, one column a measurement (`train.accuracy`), as a pandas DataFrame indexed by run.
-
-    Raises:
-        UserError: pandas is not installed.
-    """
-    pandas = _pandas()
-    rows, manifests = [], Manifests(store)
-    for summary in reversed(runs(store, pipeline=pipeline)):
-        record = record_of(store, summary.run)
-        flat = {f"{stage}.{name}": value for stage, numbers in measurements(manifests, record).items() for name, value in numbers.items()}
-        rows.append({"run": summary.run, "pipeline": summary.pipeline, "state": summary.state, "started": summary.started, **flat})
-    return pandas.DataFrame(rows).set_index("run") if rows else pandas.DataFrame()
-
-
 def _pandas() -> Any:
     try:
         import pandas

@@ -26,14 +26,9 @@ class Standing:
     """What speaks for a key now: at most one of manifest and void."""
 
     n: int
-    """The number of the highest record; 0 where there is none."""
+    """The number of the highest record, after which a commit writes; 0 where there is none."""
     manifest: Manifest | None = None
     void: Void | None = None
-
-    @property
-    def highest(self) -> int:
-        """The number after which a commit writes."""
-        return self.n
 
     @property
     def ref(self) -> InputRef | None:

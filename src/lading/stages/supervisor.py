@@ -112,7 +112,7 @@ class _Attempt:
         now = handoff.standing(self.store, job.kind, job.key)
         if now.manifest is not None:
             return Outcome(code=Code.DONE, message=f"a manifest of this key stands already (number {now.n})")
-        self.after = now.highest
+        self.after = now.n
         every_s = heartbeat_s(self.around.environ)
         child = self.child = Child(self.around.server, job.kind)
         own = self.around.open_store(job.store)

@@ -22,7 +22,7 @@ def test_nothing_stands_at_first() -> None:
     """A key nobody tried has number 0 and neither manifest nor void."""
     now = standing(MemoryStore(), "data", KEY)
 
-    assert (now.n, now.manifest, now.void, now.highest) == (0, None, None, 0)
+    assert (now.n, now.manifest, now.void) == (0, None, None)
 
 
 def test_standing_costs_one_list_and_one_read() -> None:

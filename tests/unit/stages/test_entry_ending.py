@@ -39,7 +39,6 @@ def ended(status: int, said: Outcome | None, *, asked: bool = False, oom: bool =
         (errors.StoreFullError("x"), 69, Cause.NO_SPACE),
         (OSError(errno.ENOSPC, "No space left on device", "/disk/x"), 69, Cause.NO_SPACE),
         (errors.StoppedError("x"), 75, Cause.STOPPED),
-        (errors.PeerLostError("x"), 76, Cause.PEER_LOST),
         (errors.CannotRunHereError("x"), 78, Cause.CANNOT_RUN_HERE),
         (RuntimeError("x"), 70, Cause.FAILED),
     ],
