@@ -13,12 +13,15 @@ from safetensors.torch import load_file
 
 from lading.codes import Code
 from lading.config.settings.calibrate import CalibrateSettings
+from lading.config.settings.check import CheckSettings
 from lading.config.settings.evaluate import EvaluateSettings
 from lading.errors import LadingError, StoppedError, WrongInputError
 from lading.ml.data import read_arrays
 from lading.ml.models import load_model
 from lading.ml.states import newest_state
-from lading.stages import calibrate, evaluate, train
+from lading.report.evidence import DOCUMENTS, blocks
+from lading.stages import calibrate, check, evaluate, train
+from support.exports import exported
 from support.training_runs import context_for, digits_folder, digits_model, pydoc_folder, train_with
 
 CNN: dict[str, Any] = {
@@ -184,4 +187,25 @@ def test_calibration_says_what_it_did() -> None:
     for name in ("nll", "brier", "ece"):
         assert figures[name]["after"]["value"] == pytest.approx(context.result()["measurements"][f"{name}_after"])
     assert figures["nll"]["before"]["low"] <= figures["nll"]["before"]["value"] <= figures["nll"]["before"]["high"]
-    assert context.result()["kept"] == []
+    assert context.result()["kept"] == ["reliability.json"]
+    curves = json.loads((context.output / "reliability.json").read_text())
+    assert {when: sum(one["count"] for one in bins) for when, bins in curves.items()} == {"before": 179, "after": 179}
+
+
+def test_the_page_draws_what_the_stages_keep() -> None:
+    """Documents as train, evaluate, calibrate and check write them, not as a test would: each chart of the page is there."""
+    evaluated = context_for(EvaluateSettings(), {"data": digits_folder(), "model": digits_model()})
+    evaluate.run(evaluated)
+    calibrated = context_for(CalibrateSettings(bootstrap=50), {"data": digits_folder(), "model": digits_model()})
+    calibrate.run(calibrated)
+    checked = context_for(CheckSettings(random_inputs=1, latency_runs=2), {"data": digits_folder(), "export": exported("cnn")})
+    check.run(checked)
+
+    def charts(folder: Path) -> list[str]:
+        documents = {file.name: json.loads(file.read_text()) for file in sorted(folder.glob("*.json")) if file.name in DOCUMENTS}
+        return [block.title for block in blocks(documents) if block.chart is not None or block.examples]
+
+    assert charts(digits_model()) == ["Loss", "Metrics"]
+    assert charts(evaluated.output) == ["Confusion matrix", "Reliability", "Worst examples"]
+    assert charts(calibrated.output) == ["Reliability"]
+    assert charts(checked.output) == ["Latency"]

@@ -25,49 +25,71 @@ DIGITS = {
 CLASSES = [str(i) for i in range(10)]
 
 
+def bins(at: float) -> list[dict[str, float]]:
+    """A reliability curve that lies so far up its bins."""
+    return [{"confidence": (b + 0.5) / 10, "accuracy": min(1, (b + at) / 10), "count": 4 * b * b + 1, "low": b / 10} for b in range(10)]
+
+
+def interval(value: float) -> dict[str, float]:
+    """A figure with its interval."""
+    return {"value": value, "low": value - 0.01, "high": value + 0.01}
+
+
 def evidence(kind: str, *, accuracy: float = 0.975) -> dict[str, Any]:
     """The documents that a stage of a kind keeps."""
     if kind == "train":
-        epochs = [
+        history = [
             {
-                "epoch": i + 1,
+                "epoch": i + 1.0,
+                "step": 16 * (i + 1),
                 "train_loss": 2.3 * math.exp(-i / 3),
-                "validation_loss": 2.3 * math.exp(-i / 3.4) + 0.05,
+                "loss": 2.3 * math.exp(-i / 3.4) + 0.05,
                 "accuracy": 1 - math.exp(-i / 2) * 0.9,
             }
             for i in range(15)
         ]
-        return {"history.json": {"epochs": epochs}}
+        return {"history.json": {"history": history, "best": history[-1], "monitor": "loss", "resumed_from": 0, "threads": 1, "world": 1}}
     if kind == "evaluate":
         confusion = [[36 if i == j else (1 if (i * 3 + j) % 11 == 0 else 0) for j in range(10)] for i in range(10)]
-        bins = [{"confidence": (b + 0.5) / 10, "accuracy": min(1, (b + 0.2) / 10), "count": 4 * b * b + 1} for b in range(10)]
-        image = [[(x * y) % 17 / 16 for x in range(8)] for y in range(8)]
-        worst = [{"id": 100 + i, "truth": i, "predicted": (i + 3) % 10, "confidence": 0.9 - i / 20, "image": image} for i in range(8)]
-        return {
-            "report.json": {
-                "classes": CLASSES,
-                "confusion": confusion,
-                "reliability": bins,
-                "worst": worst,
-                "summary": {"accuracy": accuracy, "samples": 360},
+        image = [[(x * y) % 17 * 15 for x in range(8)] for y in range(8)]
+        worst = [
+            {
+                "id": f"digits/{100 + i}",
+                "label": str(i),
+                "chosen": str((i + 3) % 10),
+                "confidence": 0.9 - i / 20,
+                "loss": 3.0,
+                "image": image,
             }
-        }
+            for i in range(8)
+        ]
+        figures = {"accuracy": accuracy, "samples": 360.0}
+        report = {"classes": CLASSES, "confusion": confusion, "reliability": bins(0.2), "worst": worst, "figures": figures}
+        return {"report.json": {**report, "split": "test", "task": "classification"}}
     if kind == "calibrate":
-        before = [{"confidence": (b + 0.5) / 10, "accuracy": min(1, (b + 0.1) / 10), "count": b + 1} for b in range(10)]
-        after = [{"confidence": (b + 0.5) / 10, "accuracy": (b + 0.48) / 10, "count": b + 1} for b in range(10)]
+        figure = {"before": interval(0.031), "after": interval(0.011), "change": interval(-0.02)}
+        calibration = {"temperature": 1.31, "method": "temperature", "bins": 15, "figures": {"ece": figure, "nll": figure}}
         return {
-            "calibration.json": {"temperature": {"value": 1.31, "ece_before": 0.031, "ece_after": 0.011}, "before": before, "after": after}
+            "calibration.json": {**calibration, "fitted_on": {"samples": 179, "split": "calibration"}},
+            "reliability.json": {"before": bins(0.1), "after": bins(0.48)},
         }
     if kind in {"check", "verify"}:
+        formats = ("coreml",) if kind == "verify" else ("onnx", "torchscript", "exported")
         rows = [
-            {"format": f, "case": "real", "batch": 4, "length": n, "max_abs": 3e-7, "top1": 1.0}
-            for f in ("onnx", "torchscript", "pt2")
+            {"format": f, "case": "real", "batch": 4, "length": n, "output": "logits", "max_abs": 3e-7, "kl_max": 0.0, "problem": None}
+            for f in formats
             for n in (64, 128)
         ]
-        latency = [{"format": f, "median_ms": ms, "first_ms": 5 * ms} for f, ms in (("eager", 0.61), ("onnx", 0.11), ("torchscript", 0.42))]
+        documents = {f"{kind}.json": {"summary": {"score": 1.0, "failures": 0.0}, "rows": rows}}
+        if kind == "verify":
+            return documents
+        formats_of = {f: {"score": 1.0, "failures": 0.0} for f in formats}
+        latency = {
+            f: {"p50_ms": ms, "p90_ms": 2 * ms, "first_ms": 5 * ms} for f, ms in (("eager", 0.61), ("onnx", 0.11), ("torchscript", 0.42))
+        }
         return {
-            f"{kind}.json": {"formats": {"onnx": {"score": 1.0, "failures": 0}}, "rows": rows},
-            "latency.json": {"runs": 20, "rows": latency},
+            "check.json": {**documents["check.json"], "formats": formats_of},
+            "latency.json": {"runs": 20, "threads": 1, "formats": latency},
         }
     return {}
 

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from lading.ml.data import Array
-from lading.ml.metrics import ece, probabilities
+from lading.ml.metrics import ece, probabilities, reliability
 
 LOW, HIGH = -4.0, 4.0
 """Borders of the logarithm of a temperature: beyond them the model's confidence says nothing."""
@@ -84,6 +84,12 @@ def compare(
         found[name] = {when: _interval(points[when], values[when]) for when in ("before", "after")}
         found[name]["change"] = _interval(points["after"] - points["before"], values["after"] - values["before"])
     return found
+
+
+def curves(logits: Array, labels: Array, temperatures: Array, bins: int) -> dict[str, list[dict[str, float]]]:
+    """Accuracy over confidence, in bins, before and after each sample was divided by its temperature."""
+    of = {"before": _rows(logits, labels, np.ones(1)), "after": _rows(logits, labels, temperatures)}
+    return {when: reliability(rows["confidence"], rows["right"], bins) for when, rows in of.items()}
 
 
 def _rows(logits: Array, labels: Array, temperatures: Array) -> dict[str, Array]:

@@ -1,18 +1,17 @@
 """What a stage kept for people, as charts, tables and examples: reads what it can make sense of, and fails on nothing.
 
-What is drawn where it is there (every part may be missing):
+What is drawn where it is there (every part may be missing), as the stages write it:
 
-- `history.json`: `{"epochs": [{"epoch": 1, "train_loss": ..., "validation_loss": ...}, ...]}`, a list under any other name, or one list a
-  series.
+- `history.json`: `{"history": [{"epoch": 1, "step": 16, "train_loss": ..., "loss": ...}, ...]}`.
 - `report.json`: `classes`, `confusion` (rows are the truth), `reliability` (`[{"confidence", "accuracy", "count"}]`),
-  `worst` (`[{"id", "truth", "predicted", "confidence", "image" | "text"}]`), `per_class` (`[{"class", "precision", ...}]`).
-- `calibration.json`: `reliability` or `before` and `after` of the same shape, and numbers.
+  `worst` (`[{"id", "label", "chosen", "confidence", "image" | "text"}]`), `per_class` (`[{"class", "precision", ...}]`).
+- `reliability.json`: `before` and `after` a calibration, of the same shape.
 - `check.json`, `verify.json` and all others: every list of flat objects becomes a table, every flat object a list of values.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeGuard
 
 from markupsafe import Markup
 
@@ -26,24 +25,23 @@ DOCUMENTS = (
     "history.json",
     "report.json",
     "calibration.json",
+    "reliability.json",
     "check.json",
     "verify.json",
     "convert.json",
     "latency.json",
-    "bench.json",
-    "drift.json",
 )
 """The artifacts that are read for a page, of whatever stage made them."""
 MAX_ROWS, MAX_EXAMPLES, MAX_TEXT = 200, 24, 600
 ROOM = 60
 """Characters of a name and its value that fit into half of a page's width."""
-DRAWN = {"confusion", "confusion_matrix", "reliability", "worst", "worst_examples", "schema", "classes", "before", "after"}
+DRAWN = {"confusion", "reliability", "worst", "schema", "classes", "before", "after"}
 PAIRS = ("name", "value")
 FIRST = ("value", "low", "high")
 """Columns that read best in this order: a figure, then its interval."""
-SAID_FIRST = ("label", "truth", "target", "chosen", "predicted", "prediction", "confidence", "loss")
+SAID_FIRST = ("label", "chosen", "confidence", "loss")
 """What one asks first of an example that went wrong."""
-LATENCY = ("latency_ms", "median_ms", "p50_ms", "ms")
+LATENCY = "p50_ms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,87 +109,60 @@ def _history(document: Mapping[str, Any]) -> Iterator[Block]:
 
 
 def _series(document: Mapping[str, Any]) -> dict[str, list[tuple[float, float]]]:
-    """Name to points, from rows or from columns."""
-    rows = next((value for value in document.values() if isinstance(value, list) and value and isinstance(value[0], dict)), None)
+    """Name to points."""
+    rows = document.get("history")
     found: dict[str, list[tuple[float, float]]] = {}
-    if rows is not None:
-        for i, row in enumerate(rows):
-            if not isinstance(row, dict):
-                continue
-            x = next((number for name in ("epoch", "step") if (number := finite(row.get(name))) is not None), float(i + 1))
-            for name, value in row.items():
-                if name not in {"epoch", "step"} and (y := finite(value)) is not None:
-                    found.setdefault(str(name), []).append((x, y))
-        return found
-    for name, values in document.items():
-        if isinstance(values, list) and name not in {"epoch", "step"}:
-            found[str(name)] = [(float(i + 1), y) for i, value in enumerate(values) if (y := finite(value)) is not None]
+    for i, row in enumerate(rows if isinstance(rows, list) else ()):
+        if not isinstance(row, dict):
+            continue
+        x = next((number for name in ("epoch", "step") if (number := finite(row.get(name))) is not None), float(i + 1))
+        for name, value in row.items():
+            if name not in {"epoch", "step"} and (y := finite(value)) is not None:
+                found.setdefault(str(name), []).append((x, y))
     return found
 
 
-def _classes(document: Mapping[str, Any]) -> list[str]:
-    classes = document.get("classes")
-    return [str(one) for one in classes] if isinstance(classes, list) else []
-
-
 def _confusion(document: Mapping[str, Any]) -> Iterator[Block]:
-    matrix = document.get("confusion", document.get("confusion_matrix"))
+    matrix, classes = document.get("confusion"), document.get("classes")
     if isinstance(matrix, list) and matrix and all(isinstance(row, list) for row in matrix):
-        chart = charts.confusion(matrix, _classes(document))
+        chart = charts.confusion(matrix, [str(one) for one in classes] if isinstance(classes, list) else [])
         if chart is not None:
             yield Block("Confusion matrix", chart=chart)
 
 
 def _reliability(document: Mapping[str, Any]) -> Iterator[Block]:
-    curves: dict[str, Any] = {}
-    for name, title in (("reliability", "model"), ("before", "before"), ("after", "after")):
-        value = document.get(name)
-        if isinstance(value, dict):
-            inner = {str(key): one for key, one in value.items() if _is_bins(one)}
-            bins = _columns(value)
-            curves |= inner or ({title: bins} if bins else {})
-        elif _is_bins(value):
-            curves[title] = value
+    titles = {"reliability": "model", "before": "before", "after": "after"}
+    curves = {title: bins for name, title in titles.items() if _is_bins(bins := document.get(name))}
     if curves and (chart := charts.reliability(curves)) is not None:
         yield Block("Reliability", chart=chart)
 
 
-def _is_bins(value: Any) -> bool:
+def _is_bins(value: Any) -> TypeGuard[list[dict[str, Any]]]:
     return (
         isinstance(value, list) and bool(value) and all(isinstance(one, dict) and {"confidence", "accuracy"} <= set(one) for one in value)
     )
 
 
-def _columns(value: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Bins from lists of confidences, accuracies and counts."""
-    columns = {name: value[name] for name in ("confidence", "accuracy", "count") if isinstance(value.get(name), list)}
-    if not {"confidence", "accuracy"} <= set(columns):
-        return []
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=False)]
-
-
 def _worst(document: Mapping[str, Any]) -> Iterator[Block]:
-    rows = document.get("worst", document.get("worst_examples"))
+    rows = document.get("worst")
     if not isinstance(rows, list):
         return
-    classes = _classes(document)
     examples = []
     for row in rows[:MAX_EXAMPLES]:
         if not isinstance(row, dict):
             continue
-        text = next((row[name] for name in ("text", "input") if isinstance(row.get(name), str)), "")
-        pixels = next((row[name] for name in ("image", "pixels", "input") if isinstance(row.get(name), list)), None)
-        told = [name for name in (*SAID_FIRST, *row) if _is_plain(row.get(name, ...)) and name not in {"text", "input"}]
-        facts = [(spoken(name), _named(row[name], classes, name)) for name in dict.fromkeys(told)]
-        examples.append({"picture": picture(pixels) if pixels else None, "text": text[:MAX_TEXT], "facts": facts})
+        text, pixels = row.get("text"), row.get("image")
+        told = [name for name in (*SAID_FIRST, *row) if _is_plain(row.get(name, ...)) and name != "text"]
+        facts = [(spoken(name), row[name]) for name in dict.fromkeys(told)]
+        examples.append(
+            {
+                "picture": picture(pixels) if isinstance(pixels, list) else None,
+                "text": text[:MAX_TEXT] if isinstance(text, str) else "",
+                "facts": facts,
+            }
+        )
     if examples:
         yield Block("Worst examples", examples=examples, wide=True)
-
-
-def _named(value: Any, classes: Sequence[str], name: str) -> Any:
-    """A class by its name, where a number stands for one."""
-    is_class = name in {"truth", "predicted", "target", "label", "prediction"} and isinstance(value, int) and not isinstance(value, bool)
-    return classes[value] if is_class and 0 <= value < len(classes) else value
 
 
 def _is_number_or_none(value: Any) -> bool:
@@ -230,14 +201,13 @@ def _table(heading: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[Block]:
     head.sort(key=lambda name: not any(isinstance(row.get(name), str) for row in rows))  # words first: they say which row it is
     if {*FIRST} <= {*head}:
         head = [*(name for name in head if name not in FIRST), *FIRST]
-    latency = next((name for name in LATENCY if name in head), None)
-    if latency:
+    if LATENCY in head:
         pairs = [
             (" ".join(str(row.get(n)) for n in head if isinstance(row.get(n), str)), number)
             for row in rows
-            if (number := finite(row.get(latency))) is not None
+            if (number := finite(row.get(LATENCY))) is not None
         ]
-        if (chart := charts.bars(pairs, name=f"{heading}, {spoken(latency)}", unit="ms")) is not None:
+        if (chart := charts.bars(pairs, name=f"{heading}, {spoken(LATENCY)}", unit="ms")) is not None:
             yield Block("Latency", chart=chart)
     if head:
         body = [[row.get(name) if _is_plain(row.get(name)) else "…" for name in head] for row in rows[:MAX_ROWS]]

@@ -6,7 +6,7 @@ import numpy as np
 
 from lading.config.settings.calibrate import CalibrateSettings
 from lading.errors import WrongInputError
-from lading.ml.calibration import compare, cross_fitted, fit_temperature
+from lading.ml.calibration import compare, cross_fitted, curves, fit_temperature
 from lading.ml.data import Array, read_split
 from lading.ml.models import load_model
 from lading.ml.predict import predict
@@ -17,7 +17,7 @@ MAX_ROWS = 8_000
 
 
 def run(context: StageContext[CalibrateSettings]) -> None:
-    """Writes `calibration.json`: the temperature, fitted on the whole split, and figures cross-fitted on it.
+    """Writes `calibration.json`: the temperature, fitted on the whole split, and figures cross-fitted on it; beside it `reliability.json`.
 
     Every 'after' is of samples that the temperature behind it was fitted without, so it is what new data of the same sort will see.
     """
@@ -55,6 +55,7 @@ def run(context: StageContext[CalibrateSettings]) -> None:
         "bins": settings.bins,
     }
     context.write_json("calibration.json", calibration)
+    context.write_json("reliability.json", curves(logits, labels, temperatures, settings.bins), handed_on=False)
     context.progress(100)
 
 

@@ -175,7 +175,7 @@ def test_fields_are_told_in_words() -> None:
         "figures": {"ece": {"before": {"value": 1.0}, "after_all": {"value": 2.0}}},
     }
     verify = {"operations": {"reduce_mean": 4}, "made_up": [{"max_abs": 0.5, "case": "zeros"}]}
-    history = {"epochs": [{"epoch": 1, "train_loss": 2.0}, {"epoch": 2, "train_loss": 1.0}]}
+    history = {"history": [{"epoch": 1, "train_loss": 2.0}, {"epoch": 2, "train_loss": 1.0}]}
 
     fitted, figures = blocks({"calibration.json": calibration})
     assert (fitted.title, fitted.rows) == ("Fitted on", [("split", "calibration"), ("first sample", 1)])
