@@ -124,7 +124,7 @@ class Pipeline:
         place = open_store_for(self.file, store)
         from lading.cli.live import Show
 
-        show = Show(stream=sys.stderr)
+        show = Show(stream=sys.stderr, store=place.uri)
         on_tick = show.update if progress else lambda _: None
         try:
             record = drive(self.file, place, run=run, force=_several(force), only=_several(only), until=until, on_tick=on_tick)

@@ -78,12 +78,13 @@ class Shell:
         return lines
 
 
-@pytest.fixture(params=["--store", "pipeline", "LADING_STORE"])
+@pytest.fixture(params=["--store", "pipeline"])
 def shell(tmp_path: Path, request: pytest.FixtureRequest) -> Shell:
     """A folder to work in, for each way to say where the store is."""
     return Shell(tmp_path, request.param)
 
 
+@pytest.mark.parametrize("shell", ["--store", "pipeline", "LADING_STORE", "default"], indirect=True)
 def test_what_a_failed_run_says(shell: Shell) -> None:
     """`run` and `status` name the log and the debugger of what failed; each finds the run; `run` the command to try again."""
     failed = shell("run", "failing.yaml")
@@ -146,6 +147,19 @@ def test_what_errors_say(shell: Shell) -> None:
     assert FIRST in shell.type(runs).stdout
     told = json.loads(shell("show", FIRST, "train", "--json").stdout)["error"]["do"]
     assert shell.type(shlex.split(told)).returncode == 0
+
+
+def test_what_a_run_that_nobody_reads_says(shell: Shell) -> None:
+    """Where its output is read no more, `run` goes on and names what shows it."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    line = [*COMMAND, "run", "good.yaml", *shell.option]
+    ended = subprocess.run(
+        line, cwd=shell.folder, env=shell.env, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=120, check=False
+    )
+    os.close(writer)
+    (status,) = shell.told(ended.stderr.splitlines()[0], "status")
+    assert "✓ succeeded" in shell.type(status).stdout
 
 
 def test_what_the_page_says(shell: Shell) -> None:

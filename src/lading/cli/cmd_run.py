@@ -51,7 +51,7 @@ def command(
         signal.signal(signal.SIGTERM, lambda *_: os._exit(int(Exit.TERMINATED)))
     else:
         where = here(place)
-    show = Show(stream=sys.stderr if as_json else sys.stdout, lines=as_json)
+    show = Show(stream=sys.stderr if as_json else sys.stdout, lines=as_json, store=place.uri)
     try:
         record = drive(pipeline, place, run=run, force=force or (), only=only or (), until=until, on_tick=show.update, place=where)
         show.finish(record)

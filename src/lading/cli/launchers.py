@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Any
 
 from lading.cli.output import clean, clean_lines, paint, state
-from lading.ledger.documents import pipeline_of, read_json
 from lading.ledger.runs import run_ids
 from lading.names import RunPlaces
 
@@ -81,14 +80,17 @@ def interrupted(store: "Store", record: Record) -> Record:
     """A run of whose launcher nothing was heard: why, if the cluster knows a Job of it that does not come up again."""
     if record.get("state") != "interrupted":
         return record
-    plan = read_json(store, RunPlaces(str(record["run"])).plan) or {}
-    if plan.get("backend") != "kubernetes":
+    from lading.launch.record import PlanRecord, read_record
+    from lading.launch.waiting import ways_on
+
+    plan = read_record(store, RunPlaces(str(record["run"])).plan, PlanRecord)
+    if plan.backend != "kubernetes":
         return record
     from lading.backends.kubernetes import standing
     from lading.backends.kubernetes.connect import Connection
     from lading.errors import LadingError
 
-    kubernetes = pipeline_of(plan).get("kubernetes") or {}
+    kubernetes = plan.pipeline.kubernetes
     try:
         connection = Connection(kubernetes.get("context"), kubernetes.get("namespace"), hurried=True)
         jobs = [job["metadata"]["name"] for run, job in standing.launchers(connection) if run == record["run"]]
@@ -98,7 +100,7 @@ def interrupted(store: "Store", record: Record) -> Record:
     if seen is None or seen.state != "waiting" or not seen.note:
         return record
     launcher = {"namespace": connection.namespace, "job": jobs[-1], "state": seen.state}
-    return {**record, "reason": f"its launcher does not come up again: {seen.note}", "launcher": launcher}
+    return {**record, "reason": f"its launcher does not come up again: {seen.note}; {ways_on(plan, store.uri)}", "launcher": launcher}
 
 
 def told(record: Record) -> str:

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any, Protocol, TextIO
 
 from lading.cli.output import clean, colours, gates, number, pad, state
+from lading.config.commands import follow_up
 from lading.report.words import duration
 
 HIDDEN = {"pending"}
@@ -188,10 +189,11 @@ class Show:
     Args:
         stream: where to; by default stdout.
         lines: never anything that moves.
+        store: of the run, for the command that looks at it when it is not shown any more.
     """
 
-    def __init__(self, *, stream: TextIO | None = None, lines: bool = False) -> None:
-        self._stream, self._lines = stream or sys.stdout, lines
+    def __init__(self, *, stream: TextIO | None = None, lines: bool = False, store: str) -> None:
+        self._stream, self._lines, self._store = stream or sys.stdout, lines, store
         self._shown: View | None = None
         self._dropped = False
 
@@ -235,5 +237,6 @@ class Show:
             self._dropped = True
             why = "nobody reads it any more" if isinstance(error, BrokenPipeError) else f"{type(error).__name__}: {error}"
             with contextlib.suppress(Exception):
-                sys.stderr.write(f"what the run does is not shown any more ({why}); the run goes on: lading status {run}\n")
+                look = follow_up(self._store, "status", run)
+                sys.stderr.write(f"what the run does is not shown any more ({why}); the run goes on: {look}\n")
                 sys.stderr.flush()

@@ -26,10 +26,14 @@ def is_left(store: Store, run: str) -> bool:
 
 def why_left(store: Store, plan: PlanRecord) -> str:
     """Of a run without an end whose launcher is not heard of: why, and the commands that go on with it or end it; else empty."""
-    if not (why := interrupted(store, plan.run)):
-        return ""
-    goes_on_by = f"{again(plan, store.uri)} goes on with it, where FILE is the file of pipeline {plan.pipeline.pipeline}"
-    return f"{why}; nobody drives it now: {goes_on_by}; {follow_up(store.uri, 'cancel', plan.run)} ends it"
+    why = interrupted(store, plan.run)
+    return f"{why}; nobody drives it now: {ways_on(plan, store.uri)}" if why else ""
+
+
+def ways_on(plan: PlanRecord, store: str) -> str:
+    """The commands that go on with a run that nobody drives, or end it."""
+    going = f"{again(plan, store)} goes on with it, where FILE is the file of pipeline {plan.pipeline.pipeline}"
+    return f"{going}; {follow_up(store, 'cancel', plan.run)} ends it"
 
 
 def launcher_is_gone(store: Store, run: str) -> bool:

@@ -1,11 +1,13 @@
 """What is told to be typed next names the store where it must, and is what a shell takes."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer.main
 
+import lading
 from lading.cli import app
 from lading.config.commands import anywhere, completed, follow_up
 
@@ -59,3 +61,16 @@ def test_every_command_with_the_option_is_known() -> None:
         for words, one in inner.items():
             takes = any("--store" in parameter.opts for parameter in one.params)
             assert completed(f"lading {words}", "s3://b") == f"lading {words}" + (" --store s3://b" if takes else ""), words
+
+
+RAW = re.compile(r"lading (?:retrain )?[a-z]+ [^\"`;]*\{[^}]*(?:run|found)")
+"""A command that is put together by hand with the id of a run, which is known where the store is known, too."""
+
+
+def test_nobody_puts_a_command_together_by_hand() -> None:
+    """What names a run names its store as well: by follow_up or anywhere; a hint of a document is completed where it is shown."""
+    source = Path(lading.__file__).parent
+    lines = [(path, line) for path in source.rglob("*.py") for line in path.read_text().splitlines() if RAW.search(line)]
+    mended = ("completed(", "hinted(", ".replace(")
+    by_hand = [f"{path.relative_to(source)}: {line.strip()}" for path, line in lines if not any(word in line for word in mended)]
+    assert [line for line in by_hand if not line.startswith(("retrain/check.py", "launch/promotion.py"))] == []
