@@ -45,7 +45,7 @@ def describe(name: str, settings: Mapping[str, Any], facts: DataFacts, *, dtype:
 
     Args:
         name: in the table of models, or `file`.
-        settings: what shapes the model; for `file`: factory, arguments, trust.
+        settings: what shapes the model; for `file`: file, modules, factory, arguments, trust.
         facts: of the data.
         dtype: of weights, float inputs and outputs.
     """

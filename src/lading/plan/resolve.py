@@ -1,7 +1,8 @@
 """A pipeline in its resolved form: files of the user and outside data named by digests. That is what keys see and what travels."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from lading.config.pipeline import Pipeline, Stage
 from lading.errors import ConfigError, MissingObjectError, UserError
 from lading.names import user_file
 from lading.plan import outside
-from lading.plan.userfiles import files_in, is_file, local_modules, require_resolved
+from lading.plan.userfiles import files_in, is_file, modules_beside, require_resolved
 from lading.store.base import Store
 
 LARGE = 8 << 20
@@ -56,13 +57,11 @@ def _stage(stage: Stage, folder: Path, keep: Keep) -> Stage:
     if stage.from_:
         return stage
     settings = deepcopy(stage.settings.to_data())
-    _add_modules(settings, stage.name, folder)
+    _add_modules(settings, stage.name, folder, keep)
     files = list(files_in(settings))
     for file in files:
         if file["sha256"] is None:
-            path = _there(stage.name, str(file["path"]), folder)
-            file["sha256"] = sha256 = outside.sha256_cached(path)
-            keep(path, sha256)
+            file["sha256"] = _kept(_there(stage.name, str(file["path"]), folder), keep)
     data = dict(stage.outside)
     for field in outside.OUTSIDE.get(stage.kind, ()):
         if (uri := settings.get(field)) and field not in data:
@@ -71,6 +70,12 @@ def _stage(stage: Stage, folder: Path, keep: Keep) -> Stage:
     if not files and data == stage.outside:
         return stage
     return stage.but(settings=type(stage.settings).model_validate(settings), outside=data)
+
+
+def _kept(path: Path, keep: Keep) -> str:
+    sha256 = outside.sha256_cached(path)
+    keep(path, sha256)
+    return sha256
 
 
 def _there(stage: str, name: str, folder: Path) -> Path:
@@ -83,25 +88,29 @@ def _there(stage: str, name: str, folder: Path) -> Path:
     return path
 
 
-def _add_modules(settings: Any, stage: str, folder: Path) -> None:
+def _add_modules(settings: Any, stage: str, folder: Path, keep: Keep) -> None:
     """Fills in `modules` beside each `file`: the local modules that it imports, which must travel with it."""
     if isinstance(settings, dict):
         file = settings.get("file") or {}
         if is_file(file) and file["sha256"] is None and "modules" in settings:
             path = _there(stage, str(file["path"]), folder)
-            if "factory" in settings:
-                _check_model(stage, path, settings)
-            root = folder if path.resolve().is_relative_to(folder.resolve()) else path.parent
-            settings["modules"] = [{"path": str(module.relative_to(root)), "sha256": None} for module in local_modules(path, root)]
+            with _of(stage):  # what the stage would refuse is said before anything runs
+                trust = bool(settings.get("trust"))
+                check_file(path, trust=trust, shown=str(path))
+                check_factory(path, str(settings["factory"]), shown=str(path))
+                modules = modules_beside(str(file["path"]), path, folder)
+                for module in modules.values():
+                    check_file(module, trust=trust, shown=str(module))
+            settings["modules"] = [{"path": name, "sha256": _kept(module, keep)} for name, module in modules.items()]
         for value in settings.values():
-            _add_modules(value, stage, folder)
+            _add_modules(value, stage, folder, keep)
 
 
-def _check_model(stage: str, path: Path, settings: Mapping[str, Any]) -> None:
-    """What its stage would refuse about a model file, said before anything runs."""
+@contextmanager
+def _of(stage: str) -> Iterator[None]:
+    """Puts the stage's name before what is refused."""
     try:
-        check_file(path, trust=bool(settings.get("trust")), shown=str(path))
-        check_factory(path, str(settings["factory"]), shown=str(path))
+        yield
     except UserError as error:
         raise UserError(f"stage {stage}: {error.message}", do=error.do) from error
 

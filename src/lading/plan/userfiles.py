@@ -2,9 +2,10 @@
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
+from lading.config.userfile import UserFile
 from lading.errors import UserError
 
 MAX_MODULES = 500
@@ -62,6 +63,22 @@ def local_modules(file: Path, root: Path) -> list[Path]:
         if len(found) > MAX_MODULES:
             raise UserError(f"{file} imports more than {MAX_MODULES} local modules", do="install them as a package in an image of your own")
     return sorted(found)
+
+
+def modules_beside(name: str, path: Path, folder: Path) -> dict[str, Path]:
+    """The local modules of a Python file, by where each must lie in a stage so that the file finds it there.
+
+    Args:
+        name: of the file, as the pipeline names it.
+        path: where it is.
+        folder: of the pipeline: the root of its files, and for a file outside of it the file's own folder is that.
+    """
+    own = PurePosixPath(UserFile(path=name, sha256=None).name)
+    if own == PurePosixPath(name) and path.resolve().is_relative_to(folder.resolve()):
+        root, base = folder, PurePosixPath()
+    else:
+        root, base = path.parent, own.parent
+    return {str(base / module.relative_to(root).as_posix()): module for module in local_modules(path, root)}
 
 
 def _imports(file: Path) -> Iterator[tuple[int, str]]:

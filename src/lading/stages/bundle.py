@@ -11,10 +11,13 @@ from lading.errors import WrongInputError
 from lading.stages.context import Need, StageContext
 
 _ALWAYS = ("model.safetensors", "model.json", "model_source.py", "contract.json", "model.onnx", "model.onnx.data")
+_MODULES = "model_modules"
 _WHAT = {
     "contract.json": "inputs, outputs, classes, lengths and the digest of each format",
     "model.safetensors": "the weights",
     "model.json": "what the model is built from",
+    "model_source.py": "the Python file that builds it",
+    _MODULES: "what that file imports",
     "model.onnx": "for onnxruntime",
     "model.pt2": "for torch.export.load; loading it can run code, so check its digest first",
     "model.ts.pt": "TorchScript; loading it can run code, so check its digest first",
@@ -42,6 +45,7 @@ def run(context: StageContext[BundleSettings]) -> None:
     for name in wanted:
         if export.path(name).is_file():
             shutil.copyfile(export.path(name), context.file(name))
+    _copy_all(context, export.folder, _MODULES)
     for role in ("check", "convert", "verify", "calibrate"):
         if role in context.inputs:
             _copy_all(context, context.inputs[role].folder)
@@ -77,8 +81,8 @@ def _contract(context: StageContext[BundleSettings]) -> dict[str, Any]:
     return contract
 
 
-def _copy_all(context: StageContext[BundleSettings], folder: Path) -> None:
-    for path in sorted(folder.rglob("*")):
+def _copy_all(context: StageContext[BundleSettings], folder: Path, below: str = "") -> None:
+    for path in sorted((folder / below).rglob("*")):
         if path.is_file():
             shutil.copyfile(path, context.file(path.relative_to(folder).as_posix()))
 

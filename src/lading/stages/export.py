@@ -6,7 +6,7 @@ from lading.config.settings.export import ExportSettings
 from lading.ml import contract as contracts
 from lading.ml import formats
 from lading.ml.health import check_weights
-from lading.ml.models import SOURCE, SPEC, WEIGHTS, load_model
+from lading.ml.models import load_model, model_files
 from lading.stages.context import StageContext
 
 
@@ -15,9 +15,8 @@ def run(context: StageContext[ExportSettings]) -> None:
     need, settings = context.need("model"), context.settings
     module, spec = load_model(need.folder)
     check_weights(module)
-    for name in (WEIGHTS, SPEC, SOURCE):
-        if need.path(name).is_file():
-            shutil.copyfile(need.path(name), context.file(name))
+    for name in model_files(spec):
+        shutil.copyfile(need.path(name), context.file(name))
     entries = {"safetensors": contracts.entry(context.output, "safetensors")}
     for i, name in enumerate(settings.formats):
         context.progress(100 * i / len(settings.formats))

@@ -4,23 +4,19 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from lading.config.modelfile import check_file
 from lading.config.settings.imported import ImportSettings
-from lading.config.settings.models import FileModel
 from lading.errors import WrongInputError
 from lading.ml.facts import DataFacts, describe
-from lading.ml.models import SOURCE, build, load_weights, save_model
+from lading.ml.models import build, load_weights
 from lading.stages.context import StageContext
+from lading.stages.usermodel import hand_on, source_of
 
 
 def run(context: StageContext[ImportSettings]) -> None:
     """Writes `model.safetensors model.json`; every weight of the model comes from the checkpoint, and none is left over."""
     settings = context.settings
     name, arguments = settings.model.chosen()
-    source = None
-    if isinstance(settings.model, FileModel):
-        source = context.user_file(settings.model.file)
-        check_file(source, trust=settings.model.trust)
+    source = source_of(context)
     spec = describe(name, arguments, _facts(settings))
     checkpoint = context.user_file(settings.checkpoint)
     try:
@@ -31,9 +27,7 @@ def run(context: StageContext[ImportSettings]) -> None:
         raise WrongInputError(f"{settings.checkpoint.path} holds NaN or infinities in {', '.join(wrong[:5])}")
     module = build(spec, source=source)
     load_weights(module, weights, where=settings.checkpoint.path)
-    save_model(context.output, module.eval(), spec, source=source)
-    if source is not None:
-        context.file(SOURCE, media_type="text/x-python")
+    hand_on(context, module, spec, source)
     context.measure(parameters=sum(value.numel() for value in module.parameters()))
     context.progress(100)
 

@@ -7,25 +7,21 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from lading.config.modelfile import check_file
-from lading.config.settings.models import FileModel
 from lading.config.settings.train import TrainSettings
 from lading.ml.data import read_facts, read_split
 from lading.ml.facts import describe
-from lading.ml.models import SOURCE, WEIGHTS, build, load_weights, save_model
+from lading.ml.models import WEIGHTS, build, load_weights
 from lading.ml.processes import team
 from lading.ml.training import Task, Trained, fit
 from lading.stages.context import StageContext
+from lading.stages.usermodel import hand_on, source_of
 
 
 def run(context: StageContext[TrainSettings]) -> None:
-    """Writes `model.safetensors model.json` (and the source of a user's model), and beside them `history.json`."""
+    """Writes `model.safetensors model.json` (and the files of a user's model), and beside them `history.json`."""
     settings, folder = context.settings, context.need("data").folder
     name, arguments = settings.model.chosen()
-    source = None
-    if isinstance(settings.model, FileModel):
-        source = context.user_file(settings.model.file)
-        check_file(source, trust=settings.model.trust)
+    source = source_of(context)
     spec = describe(name, arguments, read_facts(folder), dtype="float64" if settings.precision == "fp64" else "float32")
     torch.manual_seed(settings.seed)
     module = build(spec, source=source)
@@ -46,9 +42,7 @@ def run(context: StageContext[TrainSettings]) -> None:
     if not team().first:
         return
     module.load_state_dict(trained.weights)
-    save_model(context.output, module.eval(), spec, source=source)
-    if source is not None:
-        context.file(SOURCE, media_type="text/x-python")
+    hand_on(context, module, spec, source)
     _tell(context, trained)
 
 

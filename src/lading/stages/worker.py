@@ -25,6 +25,7 @@ from lading.stages.ending import TAIL, of_error
 from lading.stages.threads import thread_count
 
 _HERE = str(Path(__file__).resolve().parent.parent)
+_ROOT = Path(_HERE).parent
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
 _LOST = re.compile("connection (closed|reset|refused)|timed out|timeout|broken pipe|remote process exited|aborted", re.IGNORECASE)
 
@@ -47,6 +48,17 @@ def main(work: Path) -> int:
         return 1
 
 
+def _forget_where_started() -> None:
+    """Takes the folder in which this interpreter was started off `sys.path`, where `python -m` puts it.
+
+    What a stage imports is installed, or came with it by digest: never what happens to lie where a person typed a command.
+    """
+    started = getattr(sys.modules.get("__main__"), "__spec__", None)
+    by_name = started is not None and started.name.startswith("lading.") and not sys.flags.safe_path
+    if by_name and sys.path and Path(sys.path[0]).resolve() != _ROOT:
+        del sys.path[0]
+
+
 def _tell(error: BaseException) -> None:
     """Into the log: a traceback, or one sentence where lading itself says what is wrong, for its own frames help nobody."""
     if isinstance(error, LadingError) and error.__cause__ is None and not frame_of(error.__traceback__, only_own=True):
@@ -58,6 +70,7 @@ def _tell(error: BaseException) -> None:
 
 def run_stage(work: Path) -> StageContext[Any]:
     """Runs the stage whose job.json lies in `work` in this process; what it raises goes through (`lading debug` wants it)."""
+    _forget_where_started()
     job = JobSpec.model_validate_json((work / names.WORK_JOB).read_bytes())
     kind = KINDS[job.kind]
     try:

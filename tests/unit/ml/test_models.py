@@ -12,7 +12,7 @@ from lading.config.settings.models import CnnModel, LmModel, MlpModel, VitModel
 from lading.errors import WrongInputError
 from lading.ml.facts import DataFacts, describe
 from lading.ml.models import build, example, load_model, load_weights, outputs_by_name, save_model
-from lading.ml.models.userfile import build_from_file
+from lading.ml.models.userfile import Source, build_from_files
 from lading.stages import imported
 from support.training_runs import context_for
 
@@ -83,9 +83,8 @@ def test_a_model_file_that_does_more_is_refused(line: str) -> None:
 def test_a_users_model_gets_what_it_asks_for(tmp_path: Path) -> None:
     """The factory takes the user's arguments and those facts of the data that it names."""
     (tmp_path / "net.py").write_text("from torch import nn\n\ndef build(classes, width):\n    return nn.Linear(width, classes)\n")
-    module = build_from_file(
-        tmp_path / "net.py", {"factory": "build", "arguments": {"width": 5}, "data": {"classes": 3, "shape": [5]}, "trust": False}
-    )
+    source = Source("net.py", {"net.py": tmp_path / "net.py"})
+    module = build_from_files(source, {"factory": "build", "arguments": {"width": 5}, "data": {"classes": 3, "shape": [5]}, "trust": False})
 
     assert tuple(module.weight.shape) == (3, 5)  # type: ignore[union-attr]
 

@@ -85,6 +85,36 @@ def test_a_model_file_brings_the_local_modules_that_it_imports(tmp_path):
     assert all(f"files/{module.sha256}" in store.objects for module in (model.file, *model.modules))
 
 
+@pytest.mark.parametrize(
+    ("written", "file", "modules"),
+    [
+        ("nets/net.py", "nets/net.py", ["common.py", "nets/helper.py"]),
+        ("./nets/net.py", "nets/net.py", ["common.py", "nets/helper.py"]),
+        ("../project/nets/net.py", "net.py", ["helper.py"]),
+        ("{root}/nets/net.py", "net.py", ["helper.py"]),
+        ("link/net.py", "link/net.py", ["link/helper.py"]),
+    ],
+)
+def test_the_modules_of_a_model_file_lie_where_it_finds_them(tmp_path, written, file, modules):
+    """In the stage's folder as they lay beside it: below the pipeline's folder at their paths, else beside the file."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "project" / "nets").mkdir(parents=True)
+    for folder in (tmp_path / "project/nets", tmp_path / "elsewhere"):
+        (folder / "net.py").write_text("import helper, common\nbuild = helper.f\n")
+        (folder / "helper.py").write_text(f"f = '{folder.name}'")
+    (tmp_path / "project/common.py").write_text("")
+    (tmp_path / "project/link").symlink_to(tmp_path / "elsewhere")
+    model = {"file": written.format(root=tmp_path / "project")}
+    stages = {"data": {}, "train": {"needs": ["data"], "settings": {"epochs": 1, "model": model}}}
+    store = MemoryStore()
+    done = resolve(from_data({"pipeline": "demo", "stages": stages}, folder=tmp_path / "project"), store).stages["train"].settings.model
+
+    assert done.file.name == file
+    assert [one.name for one in done.modules] == modules
+    helper = next(one for one in done.modules if one.name.endswith("helper.py"))
+    assert store.objects[f"files/{helper.sha256}"][0] == f"f = '{'elsewhere' if written.startswith('link') else 'nets'}'".encode()
+
+
 def test_a_model_file_that_is_no_python(tmp_path):
     """The line of the mistake is named."""
     (tmp_path / "net.py").write_text("x = 1\ndef f(:\n")

@@ -109,7 +109,8 @@ class FileModel(Frozen):
 
     def chosen(self) -> tuple[str, dict[str, Any]]:
         """`file`, and what the file's factory is called with."""
-        return "file", {"factory": self.factory, "arguments": self.arguments, "trust": self.trust}
+        files = {"file": self.file.name, "modules": [module.name for module in self.modules]}
+        return "file", {**files, "factory": self.factory, "arguments": self.arguments, "trust": self.trust}
 
 
 def _heads_divide(dim: int, heads: int, *, even: bool = False) -> None:

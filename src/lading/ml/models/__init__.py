@@ -1,7 +1,6 @@
 """The table of models, and how one is built, saved, loaded and fed by its spec."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,27 +10,27 @@ from torch import Tensor, nn
 
 from lading.errors import WrongInputError
 from lading.ml.models.lm import LanguageModel
-from lading.ml.models.userfile import build_from_file
+from lading.ml.models.userfile import Source, build_from_files, saved
 from lading.ml.models.vision import Cnn, Mlp, Vit
 from lading.ml.spec import ModelSpec
 
 MODELS: dict[str, type[nn.Module]] = {"cnn": Cnn, "mlp": Mlp, "vit": Vit, "lm": LanguageModel}
 """A new model is a line here, its settings in `config/settings/models` and a test."""
-WEIGHTS, SPEC, SOURCE = "model.safetensors", "model.json", "model_source.py"
+WEIGHTS, SPEC = "model.safetensors", "model.json"
 _DTYPES = {"float32": torch.float32, "float64": torch.float64, "int64": torch.int64, "int32": torch.int32}
 
 
-def build(spec: ModelSpec, *, source: Path | None = None) -> nn.Module:
+def build(spec: ModelSpec, *, source: Source | None = None) -> nn.Module:
     """The module that a spec names, with fresh weights, in the precision of its outputs and in training mode.
 
     Args:
         spec: what to build.
-        source: the file of a model of the user's own.
+        source: the files of a model of the user's own.
     """
     if spec.name == "file":
         if source is None:
             raise WrongInputError("a model of the user's own needs its file")
-        module = build_from_file(source, spec.arguments)
+        module = build_from_files(source, spec.arguments)
     elif spec.name in MODELS:
         module = MODELS[spec.name](**spec.arguments)
     else:
@@ -39,14 +38,14 @@ def build(spec: ModelSpec, *, source: Path | None = None) -> nn.Module:
     return module.to(_DTYPES[spec.outputs[0].dtype])
 
 
-def save_model(folder: Path, module: nn.Module, spec: ModelSpec, *, source: Path | None = None) -> None:
-    """Writes `model.safetensors` and `model.json` (and `model_source.py`): equal weights and spec give equal bytes."""
+def save_model(folder: Path, module: nn.Module, spec: ModelSpec, *, source: Source | None = None) -> None:
+    """Writes `model.safetensors` and `model.json` (and the user's own files): equal weights and spec give equal bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in module.state_dict().items()}
     save_file(state, str(folder / WEIGHTS))
     (folder / SPEC).write_text(json.dumps(spec.to_data(), indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
-    if source is not None and source != folder / SOURCE:
-        shutil.copyfile(source, folder / SOURCE)
+    if source is not None:
+        source.save(folder)
 
 
 def load_model(folder: Path) -> tuple[nn.Module, ModelSpec]:
@@ -56,9 +55,15 @@ def load_model(folder: Path) -> tuple[nn.Module, ModelSpec]:
         WrongInputError: weights and spec do not belong together.
     """
     spec = ModelSpec.model_validate_json((folder / SPEC).read_bytes())
-    module = build(spec, source=folder / SOURCE)
+    module = build(spec, source=saved(folder, spec.arguments) if spec.name == "file" else None)
     load_weights(module, load_file(str(folder / WEIGHTS)), where=str(folder / WEIGHTS))
     return module.eval(), spec
+
+
+def model_files(spec: ModelSpec) -> list[str]:
+    """The names of all that `load_model` reads."""
+    own = saved(Path(), spec.arguments).files if spec.name == "file" else {}
+    return [WEIGHTS, SPEC, *(path.as_posix() for path in own.values())]
 
 
 def load_weights(module: nn.Module, state: dict[str, Tensor], *, where: str) -> None:
