@@ -1,4 +1,8 @@
-"""A model file of the user's own, read without running anything: the same look when a run is planned and when its stage starts."""
+"""A model file of the user's own, read without running anything: the same look when a run is planned and when its stage starts.
+
+It is a lint, and no barrier: it finds what a model file has no need of where that is plainly written, and Python has ways to write anything
+otherwise. Whoever runs a model file runs its code, with all rights of the stage's process.
+"""
 
 import ast
 import difflib
@@ -9,9 +13,10 @@ from lading.errors import WrongInputError
 # fmt: off
 REFUSED_MODULES = frozenset(
     {
-        "asyncio", "builtins", "code", "codeop", "concurrent", "ctypes", "dill", "ftplib", "http", "importlib", "joblib", "marshal",
-        "multiprocessing", "os", "pickle", "pty", "requests", "runpy", "shelve", "shutil", "signal", "smtplib", "socket", "socketserver",
-        "ssl", "subprocess", "sys", "telnetlib", "tempfile", "threading", "urllib", "urllib3", "webbrowser"
+        "asyncio", "builtins", "code", "codecs", "codeop", "concurrent", "ctypes", "dill", "fileinput", "ftplib", "http", "httpx",
+        "importlib", "io", "joblib", "marshal", "mmap", "multiprocessing", "os", "pathlib", "pickle", "pkgutil", "pty", "requests", "runpy",
+        "shelve", "shutil", "signal", "smtplib", "socket", "socketserver", "sqlite3", "ssl", "subprocess", "sys", "tarfile", "telnetlib",
+        "tempfile", "threading", "urllib", "urllib3", "webbrowser", "zipfile"
     }
 )
 REFUSED_CALLS = frozenset(
@@ -19,10 +24,10 @@ REFUSED_CALLS = frozenset(
         "__import__", "breakpoint", "compile", "delattr", "eval", "exec", "globals", "input", "locals", "open", "setattr", "vars"
     }
 )
-REFUSED_ATTRIBUTES = frozenset(
+REFUSED_ATTRIBUTES = frozenset(  # also of what is imported: `from torch import load`, `import torch.hub`
     {
-        "__builtins__", "__class__", "__code__", "__dict__", "__globals__", "__loader__", "__mro__", "__subclasses__", "hub", "load",
-        "load_library", "load_inline"
+        "__builtins__", "__class__", "__code__", "__dict__", "__globals__", "__loader__", "__mro__", "__subclasses__", "fromfile",
+        "hub", "load", "load_inline", "load_library", "memmap", "tofile", "write_bytes", "write_text"
     }
 )
 # fmt: on
@@ -34,9 +39,10 @@ def refusals(text: str) -> list[str]:
     for node in ast.walk(ast.parse(text)):
         match node:
             case ast.Import(names=names):
-                found += [(node.lineno, f"import {a.name}") for a in names if a.name.split(".")[0] in REFUSED_MODULES]
-            case ast.ImportFrom(module=module) if module and module.split(".")[0] in REFUSED_MODULES:
-                found.append((node.lineno, f"import from {module}"))
+                found += [(node.lineno, f"import {a.name}") for a in names if _is_refused(a.name)]
+            case ast.ImportFrom(level=0, module=str(module), names=names):
+                taken = [a.name for a in names if _is_refused(f"{module}.{a.name}")]
+                found += [(node.lineno, f"from {module} import {', '.join(taken)}")] if taken else []
             case ast.Name(id=name) if name in REFUSED_CALLS or name == "__builtins__":
                 found.append((node.lineno, name))
             case ast.Attribute(attr=name) if name in REFUSED_ATTRIBUTES:
@@ -46,8 +52,13 @@ def refusals(text: str) -> list[str]:
     return [f"line {line}: {what}" for line, what in sorted(found)]
 
 
+def _is_refused(dotted: str) -> bool:
+    first, *rest = dotted.split(".")
+    return first in REFUSED_MODULES or not REFUSED_ATTRIBUTES.isdisjoint(rest)
+
+
 def check_file(path: Path, *, trust: bool = False, shown: str = "") -> None:
-    """Refuses a model file that starts processes, opens connections or files, or evaluates text.
+    """Refuses a model file, or a module of one, that plainly starts processes, opens connections or files, or evaluates text.
 
     Raises:
         WrongInputError: it is not there, is no Python, or holds what is refused; each with its line.

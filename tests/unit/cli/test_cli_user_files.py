@@ -82,6 +82,17 @@ def test_a_factory_that_may_be_there_passes(plan: Any, text: str) -> None:
     assert "train" in out
 
 
+def test_a_local_module_is_looked_at_as_the_model_file_is(plan: Any) -> None:
+    """What was moved into a helper is found there, with its line; `trust` skips both."""
+    Path("helper.py").write_text("from torch import nn\nfrom torch.hub import load\n")
+    code, _, err = plan("from helper import nn\ndef build(): ...\n")
+    assert code == 2
+    assert f"stage train: the model file {Path.cwd()}/helper.py uses what a model has no need of" in err
+    assert "line 2: from torch.hub import load" in err
+    Path("trusting.yaml").write_text(PIPELINE.replace("file: net.py", "file: net.py, trust: true"))
+    assert plan("from helper import nn\ndef build(): ...\n", "plan", "trusting.yaml")[0] == 0
+
+
 def test_the_wrong_files_of_all_stages_are_told_at_once(plan: Any) -> None:
     """Each stage's, in one message."""
     two = PIPELINE + "  say: {kind: script, settings: {command: [python, a.py], files: [a.py]}}\n"

@@ -97,15 +97,16 @@ class FileModel(Frozen):
     """A model from a Python file of the user's own."""
 
     file: FileField
-    """One Python file; it is read by a static check first and travels with the weights."""
+    """One Python file; it is linted, and travels with the weights. Its code runs with all rights of the stage, so use files you know."""
     modules: tuple[FileField, ...] = ()
-    """Local modules that it imports, and those that they import: found, stored and filled in when the pipeline is resolved."""
+    """Local modules that it imports, and those that they import: found beside the file that imports them or at the top of the pipeline's
+    folder, stored and filled in when the pipeline is resolved."""
     factory: str = Field("build", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     """A function or class in it: called with `arguments` and with `shape` and `classes` (or `vocabulary`, `max_length`) of the data."""
     arguments: dict[str, Any] = Field(default_factory=dict)
     """Passed to the factory by name; JSON values."""
     trust: bool = False
-    """Skips the static check (process starting, network, eval, pickle)."""
+    """Skips the lint of the file and its modules (processes, network, files, eval, pickle), which is no barrier against harmful code."""
 
     def chosen(self) -> tuple[str, dict[str, Any]]:
         """`file`, and what the file's factory is called with."""
