@@ -7,11 +7,12 @@ from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+from lading.canonical import sha256_of
 from lading.config.modelfile import check_factory, check_file
 from lading.config.pipeline import Pipeline, Stage
 from lading.errors import ConfigError, MissingObjectError, UserError
 from lading.names import user_file
-from lading.plan import outside
+from lading.plan import cache, outside
 from lading.plan.userfiles import files_in, is_file, modules_beside, require_resolved
 from lading.store.base import Store
 
@@ -116,19 +117,35 @@ def _of(stage: str) -> Iterator[None]:
 
 
 def _store(store: Store, path: Path, sha256: str) -> None:
-    """Puts a file into the store, if it is not there yet; bytes that changed meanwhile are refused."""
-    key = user_file(sha256)
-    if path.stat().st_size <= LARGE:
+    """Puts a file into the store, if it is not there as it should be; bytes that changed meanwhile are refused."""
+    key, size = user_file(sha256), path.stat().st_size
+    if size <= LARGE:
         data = path.read_bytes()
         if hashlib.sha256(data).hexdigest() == sha256:
-            store.write(key, data, if_absent=True)
+            if not store.write(key, data, if_absent=True):  # other bytes stand under their name: damaged
+                store.write(key, data)
             return
     else:
-        try:
-            store.read(key, limit=1)
+        if _is_whole(store, key, size, sha256) or store.upload(key, path).sha256 == sha256:
             return
-        except MissingObjectError:
-            if store.upload(key, path).sha256 == sha256:
-                return
-            store.delete([key])
+        store.delete([key])
     raise UserError(f"{path} changed while it was read", do="run again")
+
+
+def _is_whole(store: Store, key: str, size: int, sha256: str) -> bool:
+    """Whether a large file is in the store as it should be: read once, and later known by its etag."""
+    stat = next((stat for stat in store.list(key) if stat.key == key), None)
+    if stat is None or stat.size != size:
+        return False
+    mark = cache.folder("stored") / sha256_of([store.uri, key, stat.etag])
+    if cache.read(mark) is None:
+        digest = hashlib.sha256()
+        try:
+            for start in range(0, size, LARGE):
+                digest.update(store.read(key, start=start, limit=LARGE))
+        except MissingObjectError:
+            return False
+        if digest.hexdigest() != sha256:
+            return False
+        cache.write(mark, b"whole")
+    return True

@@ -81,9 +81,14 @@ def fetch_user_files(store: Store, settings: Mapping[str, Any], folder: Path) ->
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             if not any(store.download(names.user_file(sha256), target).sha256 == sha256 for _ in range(2)):
-                raise LadingError(f"the file {path} is damaged in the store ({names.user_file(sha256)})", do="run again: it is stored anew")
+                raise LadingError(
+                    f"the file {path} is damaged in the store ({names.user_file(sha256)})",
+                    do="run again where the file is (lading run or submit PIPELINE): it is stored anew",
+                )
         except MissingObjectError:
-            raise WrongInputError(f"the file {path} is not in the store as {sha256}", do="run again: it is stored anew") from None
+            raise WrongInputError(
+                f"the file {path} is not in the store as {sha256}", do="run again where the file is: it is stored anew"
+            ) from None
 
 
 def output_files(output: Path) -> dict[str, Path]:

@@ -10,6 +10,7 @@ import pytest
 from lading.config.loader import from_data, load
 from lading.errors import UserError
 from lading.plan import outside
+from lading.plan import resolve as module
 from lading.plan.build import build
 from lading.plan.key import outside_of, semantic
 from lading.plan.resolve import named, resolve
@@ -42,6 +43,35 @@ def test_files_of_the_user_are_stored_by_their_digest(tmp_path):
     assert done.folder == ""
     assert resolve(done, store) is done
     require_resolved("s", done.stages["s"].settings.to_data())
+
+
+@pytest.mark.parametrize("damage", [b"", b"print(2)", b"print(1) and more"], ids=["empty", "as long", "longer"])
+@pytest.mark.parametrize("large", [False, True])
+def test_a_damaged_file_is_stored_anew(tmp_path, monkeypatch, large, damage):
+    """As the stage that refuses it says: run again. Also one that is too large to be sent on suspicion."""
+    if large:
+        monkeypatch.setattr(module, "LARGE", 3)
+    (tmp_path / "a.py").write_text("print(1)")
+    store = MemoryStore()
+    resolve(script(tmp_path, "a.py"), store)
+    key = f"files/{hashlib.sha256(b'print(1)').hexdigest()}"
+    resolve(script(tmp_path, "a.py"), store)
+    store.write(key, damage)
+    resolve(script(tmp_path, "a.py"), store)
+
+    assert store.objects[key][0] == b"print(1)"
+
+
+def test_a_large_file_is_sent_once_and_looked_at_once(tmp_path, monkeypatch):
+    """Later runs ask for its size and its etag alone."""
+    asked = []
+    monkeypatch.setattr(module, "LARGE", 3)
+    (tmp_path / "a.py").write_text("print(1)")
+    store = MemoryStore(before=lambda act, key: asked.append(act))
+    for _ in range(4):
+        resolve(script(tmp_path, "a.py"), store)
+
+    assert asked == ["list", "write", "list", "read", "read", "read", "list", "list"]
 
 
 def test_a_plan_stores_no_files_and_feels_their_bytes(tmp_path):
