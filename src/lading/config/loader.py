@@ -18,6 +18,7 @@ from lading.config.pipeline import Pipeline, Stage
 from lading.config.problems import Problems, nearest, shown
 from lading.config.resources import Resources
 from lading.config.secretive import written_down
+from lading.config.splits import check_splits
 from lading.config.yamltext import Marked, parse
 from lading.errors import ConfigError
 from lading.frozen import Frozen
@@ -148,6 +149,7 @@ def _stages(data: dict[str, Any], problems: Problems) -> dict[str, Stage]:
         bodies[name] = dict(body) if isinstance(body, dict) else {}
     kinds = {name: _kind(name, body, problems) for name, body in bodies.items()}
     stages = {name: _stage(name, body, kinds, known_defaults, problems) for name, body in bodies.items()}
+    check_splits(stages, problems)
 
     def circle(names: list[str]) -> None:
         told = f"stages need each other in a circle: {' → '.join(names)}; one of these needs must go"

@@ -25,6 +25,8 @@ class Case:
     inputs: Arrays
     ordinary: bool
     """Such as real data are: says something about the model's outputs as such."""
+    real: int = 0
+    """How many real samples it holds; in a last batch with fewer than its size, they are repeated."""
 
 
 def lengths_of(spec: ModelSpec) -> tuple[int | None, ...]:
@@ -90,7 +92,8 @@ def cases(
         seed: of the random batches.
         data: folder of a data stage's result.
         split: of the data.
-        samples: how many real ones at most, at each length, in batches of the largest size.
+        samples: how many real ones at most, at each length, in batches of the largest size: that of a package is fixed, so a last batch
+            with fewer repeats its rows.
     """
     for length in lengths_of(spec):
         rng = np.random.default_rng([seed, length or 0])
@@ -102,7 +105,9 @@ def cases(
         if data is not None and samples:
             found = read_split(data, split, length=length)
             size = max(batch_sizes)
-            count = min(samples, len(found)) // size * size
+            count = min(samples, len(found))
             for start in range(0, count, size):
-                rows = {one.name: found.inputs[one.name][start : start + size].astype(one.dtype) for one in spec.inputs}
-                yield Case(f"{split} {start}", size, length, rows, True)
+                real = min(size, count - start)
+                rows = start + np.arange(size) % real
+                inputs = {one.name: found.inputs[one.name][rows].astype(one.dtype) for one in spec.inputs}
+                yield Case(f"{split} {start}", size, length, inputs, True, real)

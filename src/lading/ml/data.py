@@ -75,14 +75,21 @@ def read_split(folder: Path, split: str, *, length: int | None = None) -> Split:
         folder: of the data stage's artifacts.
         split: train, validation, calibration or test.
         length: texts: of each sample, by default the primary length; images and rows have none.
+
+    Raises:
+        WrongInputError: there is no such split, or nothing in it.
     """
     if split not in SPLITS:
         raise WrongInputError(f"there is no split {split!r}; there are {', '.join(SPLITS)}")
     facts = read_facts(folder)
     arrays = read_arrays(folder / f"{split}.npz")
     if facts.task == "language-model":
-        return windows(arrays, length or facts.primary_length or max(facts.lengths))
-    return Split({facts.input: arrays["inputs"]}, {"label": arrays["labels"]}, arrays["ids"])
+        found = windows(arrays, length or facts.primary_length or max(facts.lengths))
+    else:
+        found = Split({facts.input: arrays["inputs"]}, {"label": arrays["labels"]}, arrays["ids"])
+    if not len(found):
+        raise WrongInputError(f"split {split} is empty", do=f"give the data stage `split: {{{split}: 0.1}}`")
+    return found
 
 
 def windows(arrays: Mapping[str, Array], length: int) -> Split:

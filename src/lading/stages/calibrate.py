@@ -5,7 +5,6 @@ from dataclasses import asdict
 import numpy as np
 
 from lading.config.settings.calibrate import CalibrateSettings
-from lading.errors import WrongInputError
 from lading.ml.calibration import compare, cross_fitted, curves, fit_temperature
 from lading.ml.data import Array, read_split
 from lading.ml.models import load_model
@@ -24,8 +23,6 @@ def run(context: StageContext[CalibrateSettings]) -> None:
     settings = context.settings
     module, spec = load_model(context.need("model").folder)
     split = read_split(context.need("data").folder, settings.split, length=spec.primary_length)
-    if not len(split):
-        raise WrongInputError(f"split {settings.split} is empty", do=f"give the data stage `split: {{{settings.split}: 0.1}}`")
     found = predict(module, spec, split, batch_size=settings.batch_size)
     context.progress(30)
     assert found.logits is not None

@@ -41,6 +41,7 @@ def run(context: StageContext[CheckSettings]) -> None:
     )
     context.seed(inputs=settings.seed)
     rows = compare_all(context, module, spec, runners, found)
+    real = sum(case.real for case in found)
     figures = parity.by_format(rows)
     overall = parity.summary(rows)
     context.write_json(
@@ -50,11 +51,11 @@ def run(context: StageContext[CheckSettings]) -> None:
             "summary": overall,
             "formats": figures,
             "rows": [row.to_data() for row in rows],
-            "real_samples": data is not None,
+            "real_samples": real,
         },
     )
     parts = ("max_abs_error", "psnr_db", "top1_agreement", "failures")
-    context.measure(**overall, parity=overall["score"], dead_parameters=len(health.dead_parameters(module)))
+    context.measure(**overall, parity=overall["score"], real_samples=real, dead_parameters=len(health.dead_parameters(module)))
     context.measure(**{f"{part}_{name}": figures[name][part] for name in figures for part in parts if part in figures[name]})
     for row in [row for row in rows if row.failed][:10]:
         context.warn(sentence(row))

@@ -54,7 +54,9 @@ def run(context: StageContext[VerifySettings]) -> None:
     findings.hazards += mil_lint.hazards(replay)
     context.progress(20)
     trace = Trace()
-    rows = replayed(context, module, spec, replay, made, trace)
+    found = inputs_for(context, spec, made["batch"])
+    rows = replayed(context, module, spec, replay, made, trace, found)
+    real = sum(case.real for case in found)
     findings.hazards += mil_lint.range_hazards(trace)
     findings.failures += [sentence(row) for row in rows if row.failed]
     findings.failures += _below(rows, settings.min_psnr_db if settings.min_psnr_db is not None else MIN_PSNR_DB[made["precision"]])
@@ -73,9 +75,10 @@ def run(context: StageContext[VerifySettings]) -> None:
             "operations": census,
             "weights": {"matched": matched, "of": len(weights), "differing": wrong},
             "rows": [row.to_data() for row in rows],
+            "real_samples": real,
         },
     )
-    context.measure(**figures, weights_matched=matched)
+    context.measure(**figures, weights_matched=matched, real_samples=real)
     for one in findings.failures[:10]:
         context.warn(one)
     for one in findings.hazards[:10]:
@@ -83,20 +86,15 @@ def run(context: StageContext[VerifySettings]) -> None:
     context.progress(100)
 
 
-def replayed(
-    context: StageContext[VerifySettings], module: Any, spec: ModelSpec, replay: Replay, made: dict[str, Any], trace: Trace
-) -> list[parity.Row]:
-    """A row for each output of each case, at every enumerated length.
-
-    Raises:
-        WrongInputError: the model's outputs could not tell a right package from a wrong one.
-    """
-    settings, eager = context.settings, formats.module_runner(module, spec)
+def inputs_for(context: StageContext[VerifySettings], spec: ModelSpec, batch: int) -> list[Case]:
+    """What the package is run on, in batches of the size that is fixed in it."""
+    settings = context.settings
     data = context.inputs["data"].folder if "data" in context.inputs else None
-    found: list[Case] = list(
+    context.seed(inputs=settings.seed)
+    return list(
         cases(
             spec,
-            batch_sizes=(made["batch"],),
+            batch_sizes=(batch,),
             random=settings.random_inputs,
             seed=settings.seed,
             data=data,
@@ -104,7 +102,23 @@ def replayed(
             samples=settings.samples,
         )
     )
-    context.seed(inputs=settings.seed)
+
+
+def replayed(
+    context: StageContext[VerifySettings],
+    module: Any,
+    spec: ModelSpec,
+    replay: Replay,
+    made: dict[str, Any],
+    trace: Trace,
+    found: list[Case],
+) -> list[parity.Row]:
+    """A row for each output of each case, at every enumerated length.
+
+    Raises:
+        WrongInputError: the model's outputs could not tell a right package from a wrong one.
+    """
+    eager = formats.module_runner(module, spec)
     references = [eager(case.inputs) for case in found]
     for output in spec.outputs:
         why = health.inconclusive([r[output.name] for case, r in zip(found, references, strict=True) if case.ordinary])

@@ -306,3 +306,30 @@ def test_one_sort_of_mistake_hides_no_other(tmp_path):
     assert not missing, found
     assert len(found) == len(expected), found
     assert [problem.partition(": ")[0] for problem in found] == [text.partition(": ")[0] for text in expected]
+
+
+@pytest.mark.parametrize(
+    ("stage", "split", "place"),
+    [
+        ("train: {needs: [data], settings: {epochs: 1}}", "validation", "stages.train.settings"),
+        ("evaluate: {needs: [data, model]}", "test", "stages.evaluate.settings.split"),
+        ("evaluate: {needs: [data, model], settings: {split: calibration}}", "calibration", "stages.evaluate.settings.split"),
+        ("calibrate: {needs: [data, model]}", "calibration", "stages.calibrate.settings.split"),
+        ("check: {needs: [data, made]}", "calibration", "stages.check.settings.split"),
+    ],
+)
+def test_a_split_that_is_empty_is_found_before_anything_runs(tmp_path, stage, split, place):
+    """A stage that reads a part of which its data stage keeps nothing; one that reads another part, or none, is right."""
+    begin = "pipeline: demo\nstages:\n"
+    model = f"  model: {{kind: import, from: import/{'a' * 64}}}\n  made: {{kind: export, needs: [model]}}\n"
+    empty = f"  data: {{settings: {{split: {{{split}: 0}}}}}}\n"
+
+    found = problems(tmp_path, f"{begin}{empty}{model}  {stage}\n")
+    assert found == [
+        f"p.yaml:6: {place}: split {split} is empty, for stage data keeps nothing of the data for it; "
+        f"give it a share there, as settings: {{split: {{{split}: 0.1}}}}"
+    ]
+    other = "test" if split != "test" else "validation"
+    load(written(tmp_path, f"{begin}{empty.replace(split, other)}{model}  {stage}\n"))
+    load(written(tmp_path, f"{begin}  data: {{from: data/{'a' * 64}}}\n{model}  {stage}\n"))
+    load(written(tmp_path, f"{begin}{empty}{model}  check: {{needs: [data, made], settings: {{samples: 0}}}}\n"))

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from pydoc_data.topics import topics
+from typing import Any
 
 import numpy as np
 import pytest
@@ -162,6 +163,18 @@ def test_texts_are_the_files_that_the_key_names(tmp_path: Path) -> None:
 
     assert read_facts(context.output).groups["train"] == ("a.txt", "deep/b.txt")
     assert {name for name, _ in files(tmp_path / "texts")} == {"a.txt", "deep/b.txt"}
+
+
+@pytest.mark.parametrize("source", [{}, {"source": "pydoc", "lengths": (16,), "primary_length": 16}], ids=["rows", "texts"])
+def test_an_empty_split_is_no_split_to_read(source: dict[str, Any]) -> None:
+    """Whoever reads it is told which, and the setting that fills it: evaluate, train, calibrate and check alike."""
+    context = context_for(DataSettings(**source, split={"test": 0}))
+    data.run(context)
+
+    with pytest.raises(WrongInputError, match="split test is empty") as caught:
+        read_split(context.output, "test")
+    assert "`split: {test: 0.1}`" in caught.value.do
+    assert len(read_split(context.output, "validation"))
 
 
 def test_a_missing_path_is_a_users_error() -> None:

@@ -21,6 +21,7 @@ from lading.stages import convert, verify
 from support.exports import SPECS, exported
 from support.kept import KEPT
 from support.small_models import CNN, LM, run_stage, scaled
+from support.training_runs import digits_folder
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning")
 
@@ -56,6 +57,18 @@ def test_a_sound_package_passes_at_every_length(name, precision, psnr, tmp_path)
     assert measured["psnr_db"] > psnr
     assert measured["weights_matched"] >= 4
     assert {row["length"] for row in report["rows"]} == set(SPECS[name].lengths or [None])
+
+
+def test_a_package_of_large_batches_meets_real_samples(tmp_path):
+    """Fewer samples than the batch that is fixed in it: they are repeated to fill it, and the report says how many there were."""
+    run_stage(convert.run, ConvertSettings(batch=32), tmp_path / "convert", {"export": exported("cnn")})
+    inputs = {"export": exported("cnn"), "convert": tmp_path / "convert", "data": digits_folder()}
+    context = run_stage(verify.run, VerifySettings(random_inputs=1), tmp_path / "verify", inputs)
+    report = json.loads((tmp_path / "verify" / "verify.json").read_text())
+
+    assert (report["real_samples"], context.result()["measurements"]["real_samples"]) == (16, 16)
+    assert {"calibration 0"} == {row["case"] for row in report["rows"] if row["case"].startswith("calibration")}
+    assert report["failures"] == []
 
 
 def test_a_package_repeats_bit_for_bit(tmp_path):

@@ -15,12 +15,14 @@ from lading.config.settings.export import ExportSettings
 from lading.errors import WrongInputError
 from lading.ml import parity
 from lading.ml.contract import read_contract
+from lading.ml.data import read_split
 from lading.ml.models import build, save_model
 from lading.ml.onnx import check_location
 from lading.ml.parity import Row
 from lading.stages import bundle, check, export
 from support.exports import copied, exported
 from support.small_models import CNN, run_stage, scaled
+from support.training_runs import digits_folder
 
 QUICK = CheckSettings(batch_sizes=(1, 3), random_inputs=1, latency_runs=0)
 
@@ -184,6 +186,33 @@ def test_failures_are_not_bundled_unless_asked(tmp_path):
     with pytest.raises(WrongInputError, match="2 failures"):
         bundled(tmp_path, failures=2)
     assert bundled(tmp_path, failures=2, allow_failures=True).result()["warnings"]
+
+
+@pytest.mark.parametrize(("samples", "size", "real"), [(16, 32, [16]), (64, 5, [5] * 12 + [4]), (4, 2, [2, 2]), (0, 2, [])])
+def test_every_real_sample_is_met(samples, size, real):
+    """As many as were asked for, also where they fill no batch: the last one repeats its rows, and counts each once."""
+    from lading.ml.cases import cases
+
+    found = [case for case in cases(CNN, batch_sizes=(size,), random=1, seed=0, data=digits_folder(), samples=samples) if case.real]
+    rows = [case.inputs["image"][: case.real] for case in found]
+
+    assert [case.real for case in found] == real
+    assert all(case.inputs["image"].shape == (size, 1, 8, 8) for case in found)
+    assert all((case.inputs["image"] == np.resize(row, case.inputs["image"].shape)).all() for case, row in zip(found, rows, strict=True))
+    if samples:
+        assert (np.concatenate(rows) == read_split(digits_folder(), "calibration").inputs["image"][:samples]).all()
+
+
+@pytest.mark.parametrize(("needs", "real"), [({}, 0), ({"data": digits_folder}, 4)])
+def test_a_check_says_how_many_real_samples_it_met(needs, real, tmp_path):
+    """What its report and its measurements claim is what was run."""
+    inputs = {"export": exported("cnn"), **{role: make() for role, make in needs.items()}}
+    settings = CheckSettings(batch_sizes=(1, 8), random_inputs=1, latency_runs=0, samples=4)
+    context = run_stage(check.run, settings, tmp_path / "check", inputs)
+    report = json.loads((tmp_path / "check" / "check.json").read_text())
+
+    assert (report["real_samples"], context.result()["measurements"]["real_samples"]) == (real, real)
+    assert any(row["case"] == "calibration 0" for row in report["rows"]) == bool(real)
 
 
 def test_edges_meet_the_ends_of_the_range():
