@@ -14,7 +14,7 @@ from pathlib import Path
 
 NEEDS = {
     "launch": ("lading.cli.app", "lading.launch.run", "kubernetes", "boto3"),
-    "train": ("lading.stages.train", "lading.stages.evaluate", "lading.stages.calibrate", "lading.stages.data", "peft", "transformers"),
+    "train": ("lading.stages.train", "lading.stages.evaluate", "lading.stages.calibrate", "lading.stages.data", "peft"),
     "export": ("lading.stages.export", "lading.stages.check", "lading.stages.convert", "lading.stages.verify", "lading.stages.bundle"),
 }
 LACKS = {"launch": ("torch", "numpy"), "train": ("coremltools",), "export": ("lightning",)}
