@@ -61,6 +61,7 @@ def test_a_launcher_pod_deleted_three_times(kube: Kube) -> None:
         (name,) = kube.wait(f"launcher pod {turn + 1}", fresh, within_s=120)
         if turn == 0:
             kube.running(stage="s0")
+            waits = kube.start("status", RUN, "--wait", "--store", kube.uri)
             body = {"metadata": {"name": name, "namespace": kube.namespace}}
             kube.core.create_namespaced_pod_eviction(name, kube.namespace, body)
         else:
@@ -69,6 +70,7 @@ def test_a_launcher_pod_deleted_three_times(kube: Kube) -> None:
     record = kube.ended(RUN, within_s=240)
     assert record["state"] == "succeeded"
     assert_each_once(kube, 2)
+    assert waits.wait(60) == 0, "who waits for the run waits on while its Job starts another launcher"
 
 
 def test_two_launchers_share_one_attempt(kube: Kube) -> None:

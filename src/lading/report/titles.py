@@ -18,12 +18,11 @@ _TITLES = {
     ("convert.json", "files"): "Files of the package (sha256)",
     ("convert.json", "weights"): "Made from (sha256)",
     ("latency.json", "formats"): "Latency by format",
-    ("latency.json", "rows"): "Latency by format",
     ("verify.json", "operations"): "Operations of the package",
     ("verify.json", "rows"): "Every comparison",
     ("verify.json", "weights"): "Weights found again",
 }
-_NAMES = {"ece": "calibration error (ECE)", "nll": "negative log-likelihood", "brier": "Brier score", "figures_are": "figures are"}
+_NAMES = {"ece": "calibration error (ECE)", "nll": "negative log-likelihood", "brier": "Brier score"}
 _AS_THEY_ARE = {"files", "operations", "weights"}
 """Tables whose names are those of files and operations."""
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:_[A-Za-z0-9]+)+")
