@@ -11,7 +11,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import lading
-from lading.plan.build import with_needs
+from lading.plan.selection import with_needs
 
 SEEDED = ("data", "train")
 

@@ -17,6 +17,7 @@ from lading.config.pipeline import Pipeline as PipelineFile
 from lading.driving import Record, drive, write_page
 from lading.errors import CancelledError, GateFailedError, LadingError, NoSuchStageError, StageFailedError
 from lading.ledger.documents import record_of, verdict_of
+from lading.plan.selection import Selection
 from lading.results import StageResult
 from lading.store.base import Store
 
@@ -35,6 +36,10 @@ def open_store_for(pipeline: PipelineFile | None, uri: Path | str | None) -> Sto
 def _several(names: Sequence[str] | str) -> tuple[str, ...]:
     """One name that was given as it is means a list of one."""
     return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _selection(force: Sequence[str] | str, only: Sequence[str] | str, until: str | None) -> Selection:
+    return Selection.of(_several(force), _several(only), until)
 
 
 def load(path: Path | str, *, overrides: Sequence[str] | str = ()) -> "Pipeline":
@@ -92,7 +97,7 @@ class Pipeline:
         from lading.plan.build import build
 
         place = open_store_for(self.file, store)
-        return build(self.file, place, force=_several(force), only=_several(only), until=until)
+        return build(self.file, place, selection=_selection(force, only, until))
 
     def run(
         self,
@@ -127,7 +132,7 @@ class Pipeline:
         show = Show(stream=sys.stderr, store=place.uri)
         on_tick = show.update if progress else lambda _: None
         try:
-            record = drive(self.file, place, run=run, force=_several(force), only=_several(only), until=until, on_tick=on_tick)
+            record = drive(self.file, place, run=run, selection=_selection(force, only, until), on_tick=on_tick)
             show.finish(record)
         finally:
             show.close()

@@ -5,7 +5,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -16,6 +16,7 @@ from lading.config.pipeline import Pipeline as PipelineFile
 from lading.errors import LadingError
 from lading.ledger.documents import in_order, pipeline_of, read_json, tried_before
 from lading.names import RunPlaces
+from lading.plan.selection import ALL, Selection
 from lading.store.base import Store
 
 TICK_S = 0.25
@@ -105,9 +106,7 @@ def drive(
     store: Store,
     *,
     run: str | None = None,
-    force: Sequence[str] = (),
-    only: Sequence[str] = (),
-    until: str | None = None,
+    selection: Selection = ALL,
     on_tick: Callable[[Record], None] = lambda _: None,
     place: "Place | None" = None,
 ) -> Record:
@@ -120,9 +119,7 @@ def drive(
         pipeline: what to run.
         store: where.
         run: the id, to go on with a run.
-        force: stages that are made again.
-        only: stages that alone are run.
-        until: the stage to run up to.
+        selection: which of its stages are asked for.
         on_tick: called with the record as it is, a few times a second while it goes on; what it raises stops the run, in order.
         place: where its stages run; by default on this machine.
     """
@@ -132,7 +129,6 @@ def drive(
 
     cancel, ended = threading.Event(), threading.Event()
     following, outcome, backends = Following(pipeline), list[Any](), list[Backend]()
-    options: dict[str, Any] = {"run": run, "force": tuple(force), "only": tuple(only), "until": until, "cancel": cancel}
 
     def walk() -> None:
         backend: Backend | None = None
@@ -147,7 +143,9 @@ def drive(
                     fingerprints=place.fingerprints,
                     on_event=following.heard,
                     on_start=following.started,
-                    **options,
+                    run=run,
+                    selection=selection,
+                    cancel=cancel,
                 )
             )
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread

@@ -10,6 +10,7 @@ from lading.config.loader import from_data
 from lading.errors import UserError
 from lading.launch.record import RunRecord
 from lading.launch.run import launch
+from lading.plan.selection import Selection
 from lading.store.opening import open_store
 
 STAGES = {name: {"kind": "script", "settings": {"command": ["true"]}} for name in ("a", "b")}
@@ -20,7 +21,13 @@ def run(place: Path, run_id: str, stages: dict[str, Any] | None = None, **asked:
     store = open_store(str(place / "store"))
     backend = LocalBackend(store.uri)
     try:
-        return launch(from_data({"pipeline": "p", "stages": stages or STAGES}, folder=place), store, backend, run=run_id, **asked)
+        return launch(
+            from_data({"pipeline": "p", "stages": stages or STAGES}, folder=place),
+            store,
+            backend,
+            run=run_id,
+            selection=Selection.of(**asked),
+        )
     finally:
         backend.close()
 

@@ -21,6 +21,7 @@ from lading.launch.cancel import cancel
 from lading.launch.record import RunRecord
 from lading.launch.run import launch
 from lading.launch.status import status
+from lading.plan.selection import Selection
 from lading.store.opening import open_store
 
 LAUNCH = """
@@ -173,6 +174,6 @@ def test_force_makes_a_result_again_once_a_run(place: Path) -> None:
     stages = chain(place, 2)["stages"]
     run(place, stages)
     for _ in range(2):
-        record = run(place, stages, run="forced", force=("s0",))
+        record = run(place, stages, run="forced", selection=Selection.of(force=["s0"]))
         assert (record.stages["s0"].state, record.stages["s0"].attempt) == ("succeeded", 2)
     assert (place / "notes").read_text().split().count("s0") == 2

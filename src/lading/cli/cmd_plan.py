@@ -18,11 +18,12 @@ def command(
 ) -> None:
     """Say for each stage whether its result is there (hit), must be made (miss), or waits to be known, and why. Writes nothing."""
     from lading.plan.build import build
+    from lading.plan.selection import Selection
 
     pipeline = load(file, overrides)
     check_stages(pipeline, *(only or ()), *(force or ()), until)
     place = store_for(store, pipeline)
-    plan = build(pipeline, place, force=tuple(force or ()), only=tuple(only or ()), until=until)
+    plan = build(pipeline, place, selection=Selection.of(force, only, until))
     stages = list(plan.stages.values())
     if as_json:
         print_json({"pipeline": pipeline.pipeline, "store": place.uri, "stages": {stage.name: _data(stage) for stage in stages}})

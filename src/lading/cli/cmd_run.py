@@ -39,6 +39,7 @@ def command(
     """Run a pipeline: results that are there are used, the rest is made. The same command again goes on where it stopped."""
     from lading.cli.show_run import summary
     from lading.driving import drive, here, in_cluster
+    from lading.plan.selection import Selection
 
     pipeline = load(file, overrides)
     check_stages(pipeline, *(only or ()), *(force or ()), until)
@@ -53,7 +54,7 @@ def command(
         where = here(place)
     show = Show(stream=sys.stderr if as_json else sys.stdout, lines=as_json, store=place.uri)
     try:
-        record = drive(pipeline, place, run=run, force=force or (), only=only or (), until=until, on_tick=show.update, place=where)
+        record = drive(pipeline, place, run=run, selection=Selection.of(force, only, until), on_tick=show.update, place=where)
         show.finish(record)
     except KeyboardInterrupt:
         os._exit(int(Exit.INTERRUPTED))  # the second Ctrl-C: nothing may hold us up

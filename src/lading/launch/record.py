@@ -11,6 +11,7 @@ from lading.frozen import Frozen
 from lading.manifest.reading import check_version
 from lading.plan.build import PlannedStage
 from lading.plan.gates import Judged
+from lading.plan.selection import Selection
 from lading.store.base import Store
 
 StageStateName = Literal["pending", "running", "hit", "succeeded", "gate_failed", "failed", "skipped", "cancelled"]
@@ -108,6 +109,11 @@ class PlanRecord(_InOrder):
     until: str | None = None
     champions: dict[str, int] = Field(default_factory=dict)
     """Promote stage to the number of the champion that was in use."""
+
+    @property
+    def selection(self) -> Selection:
+        """Which stages were asked for."""
+        return Selection.of(self.force, self.only, self.until)
 
 
 class RunProgress(_InOrder):

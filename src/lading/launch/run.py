@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 from lading.backends.base import Backend
 from lading.config.pipeline import Pipeline
@@ -19,6 +19,7 @@ from lading.plan.build import Fingerprints, build
 from lading.plan.fingerprint import parts
 from lading.plan.records import Records
 from lading.plan.resolve import resolve
+from lading.plan.selection import ALL, Selection
 from lading.store.base import Store
 from lading.store.opening import ensure_honest
 
@@ -40,9 +41,7 @@ def launch(  # noqa: PLR0913 - a run is chosen by all of these
     backend: Backend,
     *,
     run: str | None = None,
-    force: Collection[str] = (),
-    only: Collection[str] = (),
-    until: str | None = None,
+    selection: Selection = ALL,
     on_event: Callable[[Event], None] = lambda _: None,
     on_start: Callable[[str], None] = lambda _: None,
     cancel: threading.Event | None = None,
@@ -56,9 +55,7 @@ def launch(  # noqa: PLR0913 - a run is chosen by all of these
         store: where its stages meet.
         backend: where they run.
         run: the run's id; by default a new one.
-        force: stages that are made again though their result is there.
-        only: the stages to run.
-        until: the last stage to run.
+        selection: which of its stages are asked for.
         on_event: hears every change of a stage.
         on_start: hears the run's id once its plan is written.
         cancel: set it to cancel the run.
@@ -74,36 +71,23 @@ def launch(  # noqa: PLR0913 - a run is chosen by all of these
     run = checked_run_id(run) if run else new_run_id(context)
     if ended := read_end(store, run):
         if before := _read_plan(store, run):
-            _same(before, resolve(pipeline, store), force=force, only=only, until=until)
+            _same(before, resolve(pipeline, store), selection)
         return ended
     records = Records.listed(store)  # one LIST, and one read of each record, for the plan and for the walk's first look
-    plan = begin(
-        pipeline,
-        store,
-        backend.name,
-        run=run,
-        force=force,
-        only=only,
-        until=until,
-        context=context,
-        fingerprints=fingerprints,
-        records=records,
-    )
+    plan = begin(pipeline, store, backend.name, run=run, selection=selection, context=context, fingerprints=fingerprints, records=records)
     on_start(run)
     walk = Walk(plan, store, backend, context, on_event, fingerprints, records)
     cancelled = _walk(walk, backend, cancel or threading.Event())
     return finish(walk, cancelled=cancelled)
 
 
-def begin(  # noqa: PLR0913 - a run is chosen by all of these
+def begin(
     pipeline: Pipeline,
     store: Store,
     backend: str,
     *,
     run: str,
-    force: Collection[str] = (),
-    only: Collection[str] = (),
-    until: str | None = None,
+    selection: Selection = ALL,
     context: Context,
     fingerprints: Fingerprints = parts,
     records: Records | None = None,
@@ -117,32 +101,31 @@ def begin(  # noqa: PLR0913 - a run is chosen by all of these
     resolved = resolve(pipeline, store)
     before = _read_plan(store, run)
     if before is None:
-        plan = build(resolved, store, force=force, only=only, until=until, fingerprints=fingerprints, records=records)
+        plan = build(resolved, store, selection=selection, fingerprints=fingerprints, records=records)
         before = PlanRecord(
             run=run,
             started=context.utc(),
             pipeline=plan.pipeline,
             backend=backend,
             stages=plan.stages,
-            force=tuple(sorted(force)),
-            only=tuple(sorted(only)),
-            until=until,
+            force=tuple(sorted(selection.force)),
+            only=tuple(sorted(selection.only)),
+            until=selection.until,
             champions=seen_champions(store, plan.pipeline),
         )
         if not store.write(place, before.to_bytes(), if_absent=True):
             before = _read_plan(store, run) or before
-    _same(before, resolved, force=force, only=only, until=until)
+    _same(before, resolved, selection)
     return before
 
 
-def _same(before: PlanRecord, resolved: Pipeline, *, force: Collection[str], only: Collection[str], until: str | None) -> None:
+def _same(before: PlanRecord, resolved: Pipeline, selection: Selection) -> None:
     """Refuses to take up a run with another pipeline, or another choice of its stages, than it was begun with."""
     if _identity(before.pipeline) != _identity(resolved):
         raise UserError(f"run {before.run} was begun with another pipeline ({before.pipeline.pipeline})", do=OWN_ID)
-    began = {"--force": set(before.force), "--only": set(before.only), "--until": {before.until or ""} - {""}}
-    asked = {"--force": set(force), "--only": set(only), "--until": {until or ""} - {""}}
+    began, asked = before.selection.options, selection.options
     if differs := [option for option in began if began[option] != asked[option]]:
-        told = " ".join(f"{option} {name}" for option in differs for name in sorted(began[option]))
+        told = " ".join(f"{option} {name}" for option in differs for name in began[option])
         raise UserError(f"run {before.run} was begun with {told or f'no {differs[0]}'}, and can't go on with another choice", do=OWN_ID)
 
 

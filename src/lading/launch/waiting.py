@@ -58,8 +58,7 @@ def again(plan: PlanRecord, store: str) -> str:
     words = ["run", "FILE", "--run", plan.run]
     words += ["--backend", "kubernetes"] if plan.backend == "kubernetes" else []
     chosen = [*(("--set", f"{path}={_typed(value)}") for path, value in plan.pipeline.overrides.items())]
-    chosen += [("--force", name) for name in plan.force] + [("--only", name) for name in plan.only]
-    chosen += [("--until", plan.until)] if plan.until else []
+    chosen += [(option, name) for option, names in plan.selection.options.items() for name in names]
     return follow_up(store, *words, *(word for pair in chosen for word in pair))
 
 

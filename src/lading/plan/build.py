@@ -1,11 +1,11 @@
 """The plan: for each stage its key, whether its result is there, and why not. A frozen value that prints; making it writes nothing."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from lading.config.pipeline import Pipeline, Stage
-from lading.errors import NotFoundError, UserError
+from lading.errors import UserError
 from lading.frozen import Frozen
 from lading.manifest.handoff import missing
 from lading.manifest.model import InputRef, Manifest, Void
@@ -13,6 +13,7 @@ from lading.plan.fingerprint import Fingerprint, parts
 from lading.plan.key import Ingredients, outside_of, semantic
 from lading.plan.records import Records
 from lading.plan.resolve import named
+from lading.plan.selection import ALL, Selection
 from lading.plan.why import Change, changes, ingredients_before, previous_plan, told
 from lading.store.base import Store
 
@@ -66,9 +67,7 @@ def build(
     pipeline: Pipeline,
     store: Store,
     *,
-    force: Collection[str] = (),
-    only: Collection[str] = (),
-    until: str | None = None,
+    selection: Selection = ALL,
     previous: Mapping[str, Any] | None = None,
     fingerprints: Fingerprints = parts,
     records: Records | None = None,
@@ -78,9 +77,7 @@ def build(
     Args:
         pipeline: resolved or not; files of the user get their digests here, and are not stored.
         store: is only read.
-        force: stages that are made again though their result is there.
-        only: the stages to run; the others must be there already where they are needed.
-        until: the last stage to run, with all that it needs.
+        selection: which stages are asked for.
         previous: the `stages` of the plan that reasons compare with; by default that of the newest run of the pipeline.
         fingerprints: of each kind, where the stages will run.
         records: what the store holds, where it was listed just now.
@@ -88,11 +85,9 @@ def build(
     Raises:
         UserError: a stage that was named does not exist, or what is asked for can't be done.
     """
-    for name in (*force, *only, *([until] if until else [])):
-        if name not in pipeline.stages:
-            raise NotFoundError(f"the pipeline has no stage {name!r}", do=f"it has: {', '.join(pipeline.stages)}")
+    selected = selection.stages(pipeline)
     pipeline = named(pipeline)
-    work = _Work(pipeline, records or Records.listed(store), frozenset(force), _selected(pipeline, only, until), fingerprints)
+    work = _Work(pipeline, records or Records.listed(store), selection.force, selected, fingerprints)
     stages = work.settle(store)
     _check_selection(stages, pipeline)
     misses = [stage for stage in stages.values() if stage.state == "miss" and not stage.why]
@@ -229,23 +224,6 @@ class _Work:
         if gone := self.hollow.get((stage.kind, key)):
             return gone, found.n
         return "", None
-
-
-def _selected(pipeline: Pipeline, only: Collection[str], until: str | None) -> frozenset[str]:
-    """The stages that may run."""
-    chosen = with_needs(pipeline, [until]) if until else set(pipeline.stages)
-    return frozenset(chosen & set(only) if only else chosen)
-
-
-def with_needs(pipeline: Pipeline, names: Iterable[str]) -> set[str]:
-    """Stages and all that they are made from."""
-    chosen, todo = set[str](), list(names)
-    while todo:
-        name = todo.pop()
-        if name not in chosen:
-            chosen.add(name)
-            todo += pipeline.stages[name].needs.values()
-    return chosen
 
 
 def _check_selection(stages: Mapping[str, PlannedStage], pipeline: Pipeline) -> None:

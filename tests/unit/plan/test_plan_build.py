@@ -9,6 +9,7 @@ from lading.errors import NotFoundError, UserError
 from lading.manifest.handoff import commit, void
 from lading.names import AttemptId
 from lading.plan.build import Plan, build, ready
+from lading.plan.selection import Selection
 from support.memory_store import MemoryStore
 from support.results import put_result
 
@@ -119,7 +120,7 @@ def test_force_and_voids():
     """A forced stage is a miss that names the record to overrule; a void is told with its reason."""
     store = MemoryStore()
     run(store, pipeline())
-    forced = build(pipeline(), store, force=["b"])
+    forced = build(pipeline(), store, selection=Selection.of(force=["b"]))
     void(store, "script", forced.stages["b"].key, n=1, reason="the disk was bad", run="r")
     voided = build(pipeline(), store)
 
@@ -154,15 +155,15 @@ def test_a_record_that_is_refused_is_a_miss_that_must_be_overruled():
 def test_only_and_until_choose_stages():
     """--until takes what it needs along; --only says when something is missing."""
     store = MemoryStore()
-    until = build(pipeline(), store, until="b")
+    until = build(pipeline(), store, selection=Selection.of(until="b"))
 
     assert {name for name, stage in until.stages.items() if stage.selected} == {"a", "b"}
     with pytest.raises(UserError, match="b needs a, whose result is not there, and --only leaves a out"):
-        build(pipeline(), store, only=["b"])
+        build(pipeline(), store, selection=Selection.of(only=["b"]))
     run(store, pipeline(), upto=1)
-    assert build(pipeline(), store, only=["b"]).stages["b"].state == "miss"
+    assert build(pipeline(), store, selection=Selection.of(only=["b"])).stages["b"].state == "miss"
     with pytest.raises(NotFoundError, match="no stage 'd'"):
-        build(pipeline(), store, force=["d"])
+        build(pipeline(), store, selection=Selection.of(force=["d"]))
 
 
 def test_a_pin_is_the_result_that_it_names():
