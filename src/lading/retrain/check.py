@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from lading import names
 from lading.canonical import sha256_of
+from lading.config.commands import anywhere
 from lading.config.pipeline import Pipeline, Stage
 from lading.config.retrain import Retrain, parse
 from lading.errors import ConfigError, StoreError, UserError
@@ -69,18 +70,18 @@ def check(store: Store, pipeline: Pipeline, tick: str, launch: Launch) -> Checke
     if before is None:
         ensure_honest(store)
     decision = before or _decide(store, pipeline, retrain, name, tick)
-    store.write(place.removesuffix(".json") + ".md", markdown(decision).encode())
+    store.write(place.removesuffix(".json") + ".md", markdown(decision, store.uri).encode())
     if decision.run is not None and history.state_of(store, decision.run)[0] == "live":
         launch(_to_launch(pipeline, retrain, history.origin(store, name, decision)), decision.run)
     return Checked(decision, known=before is not None)
 
 
-def markdown(decision: Decision) -> str:
+def markdown(decision: Decision, store: str) -> str:
     """The decision as a page."""
     lines = [f"# {decision.check}: {decision.act}", "", f"{decision.why}.", "", "| trigger | due | why |", "| --- | --- | --- |"]
     lines += [f"| {said.trigger} | {'yes' if said.due else 'no'} | {said.why} |" for said in decision.fired]
     lines += ["", f"Tick `{decision.tick}`, decided {decision.decided}."]
-    lines += [f"Run `{decision.run}`: `lading status {decision.run}`."] if decision.run else []
+    lines += [f"Run `{decision.run}`: `{anywhere(store, 'status', decision.run)}`."] if decision.run else []
     return "\n".join(lines) + "\n"
 
 

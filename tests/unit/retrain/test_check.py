@@ -219,8 +219,8 @@ def test_the_page_says_what_and_why() -> None:
     """A person reads act, reason, triggers and where to look next."""
     decision = World().fire("t1")
 
-    page = markdown(decision)
+    page = markdown(decision, "s3://b/p")
 
     assert page.startswith("# digits: launch\n")
     assert "| time | yes |" in page
-    assert f"lading status {decision.run}" in page
+    assert f"`lading status {decision.run} --store s3://b/p`" in page

@@ -44,7 +44,7 @@ def objects(pipeline: Pipeline, cluster: Cluster, *, run: str, store: str, names
         store: as pods see it.
         namespace: where to.
     """
-    text = json.dumps(pipeline.to_data(), sort_keys=True, indent=1)
+    text = json.dumps(pipeline.to_data(), indent=1)  # in the order of the file, which status and the page keep
     name = launcher_name(run, text, cluster.images.launch)
     meta = {"namespace": namespace, "labels": labels(run, pipeline.pipeline)}
     shared = {"namespace": namespace, "labels": SHARED}
