@@ -1,16 +1,15 @@
-"""What stands around the loader: presets, the schema, the builder, where the store is."""
+"""What stands around the loader: presets, the schema, where the store is."""
 
 import jsonschema
 import pytest
 
-from lading.config.builder import PipelineBuilder
 from lading.config.kinds import KINDS
 from lading.config.loader import from_data
 from lading.config.location import store_uri
 from lading.config.presets import preset_text, presets
 from lading.config.schema import pipeline_schema
 from lading.config.yamltext import parse
-from lading.errors import ConfigError, UserError
+from lading.errors import UserError
 
 CHECK = jsonschema.Draft202012Validator(pipeline_schema())
 
@@ -44,35 +43,10 @@ def test_the_schema_knows_every_kind():
     assert {f"{kind}-settings" for kind in KINDS} <= set(pipeline_schema()["$defs"])
 
 
-def test_the_builder_builds_what_a_file_says():
-    """The same pipeline by Python and by data."""
-    built = (
-        PipelineBuilder("demo", cpu=2)
-        .stage("data", settings={"seed": 1})
-        .stage("train", needs=["data"], settings={"epochs": 1}, gates={"accuracy": "> 0"}, nodes=2)
-    )
-    data = {
-        "pipeline": "demo",
-        "defaults": {"cpu": 2},
-        "stages": {
-            "data": {"settings": {"seed": 1}},
-            "train": {"needs": ["data"], "settings": {"epochs": 1}, "gates": {"accuracy": "> 0"}, "nodes": 2},
-        },
-    }
-
-    assert built.build() == from_data(data, folder=".")
-
-
-def test_the_builder_says_what_is_wrong():
-    """The loader's own messages."""
-    with pytest.raises(ConfigError, match="did you mean 'seed'"):
-        PipelineBuilder("demo").stage("data", settings={"sed": 1}).build()
-
-
 def test_where_the_store_is(tmp_path, monkeypatch):
     """--store, then LADING_STORE, then the pipeline, then .lading; folders are absolute."""
     monkeypatch.chdir(tmp_path)
-    pipeline = PipelineBuilder("demo", store="mine").stage("data").build()
+    pipeline = from_data({"pipeline": "demo", "store": "mine", "stages": {"data": {}}}, folder=".")
 
     assert store_uri(pipeline, "s3://b/p", {"LADING_STORE": "env"}) == "s3://b/p"
     assert store_uri(pipeline, None, {"LADING_STORE": "env"}) == str(tmp_path / "env")

@@ -113,6 +113,26 @@ def test_a_users_model_gets_what_it_asks_for(tmp_path: Path) -> None:
     assert tuple(module.weight.shape) == (3, 5)  # type: ignore[union-attr]
 
 
+def test_a_users_forward_names_the_inputs(tmp_path: Path) -> None:
+    """Said when the training begins, not by torch.export when it is over: formats are called by name. What it may leave out is its own."""
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\n\n"
+        "class Net(nn.Linear):\n    def forward(self, image, scale=1.0, *, bias=0):\n"
+        "        return super().forward(image.flatten(1)) * scale\n\n"
+        "def good():\n    return Net(64, 3)\n\ndef bare():\n    return nn.Sequential(nn.Flatten(), nn.Linear(64, 3))\n"
+    )
+    source = Source("net.py", {"net.py": tmp_path / "net.py"})
+    spec = describe(*MlpModel().chosen(), IMAGES)
+
+    def built(factory: str) -> object:
+        arguments = {"factory": factory, "arguments": {}, "data": {}, "trust": False}
+        return build(spec.but(name="file", arguments=arguments), source=source)
+
+    assert built("good")
+    with pytest.raises(WrongInputError, match=r"bare returns takes \(input\), and the data's inputs are \(image\)"):
+        built("bare")
+
+
 def test_a_checkpoint_from_outside_is_handed_on(tmp_path: Path) -> None:
     """Imported weights give the outputs of the model that they were saved from; a truncated file is the user's error."""
     spec = describe(*MlpModel(width=8).chosen(), IMAGES)

@@ -1,5 +1,6 @@
 """The table of models, and how one is built, saved, loaded and fed by its spec."""
 
+import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -31,11 +32,30 @@ def build(spec: ModelSpec, *, source: Source | None = None) -> nn.Module:
         if source is None:
             raise WrongInputError("a model of the user's own needs its file")
         module = build_from_files(source, spec.arguments)
+        _check_inputs(module, spec)
     elif spec.name in MODELS:
         module = MODELS[spec.name](**spec.arguments)
     else:
         raise WrongInputError(f"there is no model {spec.name!r}; there are {', '.join(sorted(MODELS))} and `file`")
     return module.to(_DTYPES[spec.outputs[0].dtype])
+
+
+def _check_inputs(module: nn.Module, spec: ModelSpec) -> None:
+    """A user's forward names the data's inputs: exported formats are called by name, and a training would be over before one fails.
+
+    Raises:
+        WrongInputError: it does not.
+    """
+    wanted = [one.name for one in spec.inputs]
+    taken = inspect.signature(module.forward).parameters.values()
+    named = [one.name for one in taken if one.kind in {one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY}]
+    needed = {one.name for one in taken if one.default is one.empty and one.kind not in {one.VAR_POSITIONAL, one.VAR_KEYWORD}}
+    if named[: len(wanted)] != wanted or not needed <= set(wanted):
+        raise WrongInputError(
+            f"forward of the model that {spec.arguments['factory']} returns takes ({', '.join(named)}), "
+            f"and the data's inputs are ({', '.join(wanted)})",
+            do=f"name its parameters so: def forward(self, {', '.join(wanted)}); let a module of your own hold a bare nn.Sequential",
+        )
 
 
 def save_model(folder: Path, module: nn.Module, spec: ModelSpec, *, source: Source | None = None) -> None:
