@@ -58,6 +58,11 @@ def test_all_is_well() -> None:
     """A pod that runs, one whose container is being created, a Job that is complete, one without a pod yet: nothing to say."""
     assert standing(job(), [ended(4, "before"), pod("Running", at="2026-01-01T00:01:00Z")]) == Standing("running")
     assert standing(job(), [pod(waiting={"reason": "ContainerCreating"})]) == Standing("waiting")
+    busy = {
+        "reason": "FailedMount",
+        "message": "MountVolume.SetUp failed: failed to sync configmap cache: timed out waiting for the condition",
+    }
+    assert standing(job(), [pod(waiting={"reason": "ContainerCreating"})], [busy]) == Standing("waiting")
     assert standing(job({"type": "Complete"}), [pod("Succeeded")]) == Standing("complete")
     assert standing(job(), []) == Standing("waiting")
     assert standing(None, []).state == "gone"

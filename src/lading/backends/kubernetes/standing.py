@@ -68,8 +68,10 @@ def _last_words(ended: list[Object]) -> str:
 
 
 def _not_mounted(events: Iterable[Object]) -> str:
-    """The kubelet's word on a volume that is not there: nothing of it is in the pod's status."""
-    said = [str(event.get("message", "")) for event in events if event.get("reason") == "FailedMount"]
+    """The kubelet's word on a volume that is not there: nothing of it is in the pod's status. Other words of it pass by themselves."""
+    said = [
+        message for event in events if event.get("reason") == "FailedMount" and "not found" in (message := str(event.get("message", "")))
+    ]
     return f"a volume can't be mounted: {said[-1]}; kubectl get configmaps,persistentvolumeclaims says what is there" if said else ""
 
 
