@@ -67,7 +67,7 @@ def test_texts_below_a_prefix_are_read_and_growth_launches(place: Store, tmp_pat
     seen = manifest(tmp_path)["measurements"]
     assert (seen["source_files"], seen["source_bytes"]) == (10, sum(stat.size for stat in place.list("") if stat.key[0] != "."))
     assert call(tmp_path, "retrain", "check", "mine.yaml", "--tick", "t2", "--exit-code").returncode == 0
-    assert json.loads(call(tmp_path, "plan", "mine.yaml", "--json").stdout)["stages"]["data"]["hit"]
+    assert json.loads(call(tmp_path, "plan", "mine.yaml", "--json").stdout)["stages"]["data"]["state"] == "hit"
 
     place.write("more.txt", secrets.token_hex(9000).encode())
     planned = call(tmp_path, "plan", "mine.yaml")

@@ -6,7 +6,9 @@ import pytest
 
 from lading.cli.launchers import interrupted, settled, unbegun
 from lading.config.loader import from_data
+from lading.config.pipeline import Pipeline
 from lading.errors import UserError
+from lading.launch.record import PlanRecord
 from lading.store.opening import open_store
 from support.memory_store import MemoryStore
 
@@ -52,5 +54,6 @@ def test_a_run_of_this_machine_is_not_looked_for_in_a_cluster() -> None:
     store = MemoryStore()
     for backend in ("local", "kubernetes"):
         store.objects.clear()
-        store.write("runs/r1/plan.json", f'{{"backend": "{backend}", "pipeline": {{}}}}'.encode())
+        plan = PlanRecord(run="r1", started="", pipeline=Pipeline(pipeline="p", stages={}), backend=backend, stages={})
+        store.write("runs/r1/plan.json", plan.to_bytes())
         assert interrupted(store, record) == record
