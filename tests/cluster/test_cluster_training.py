@@ -126,7 +126,8 @@ def test_a_death_in_mid_training_changes_no_weight(kube: Kube, image: Any) -> No
     # A pod that somebody deleted may still say that it was stopped; an evicted one is known to have been.
     assert set(causes[:2]) <= {"disrupted", "peer_lost", "stopped"}, verdicts
     assert "disrupted" in causes[:2]
-    assert causes[2:] == ["killed", "out_of_memory"], verdicts
+    assert causes[2] == "killed", verdicts
+    assert causes[3] in {"out_of_memory", "peer_lost"}, verdicts  # the survivor may be heard first, whose word costs nothing either
     again = next(kube.read(key) for key in kube.everything("manifests/train/"))
     assert again["attempt"] == len(DEATHS) + 1
     history = next(key for key in kube.everything("attempts/train/") if key.endswith(f"/{len(DEATHS) + 1}/artifacts/history.json"))
