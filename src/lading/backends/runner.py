@@ -17,7 +17,7 @@ from lading.errors import LadingError, ManifestError
 from lading.logs import get_logger
 from lading.names import AttemptId, ticket
 from lading.plan.job import JobSpec
-from lading.store.base import Stat, Store, Upkeep
+from lading.store.base import Stat, Store, Upkeep, stat_of
 
 ASK_S = 5.0
 """Between two looks whether a ticket's run has ended, and at what the runners say."""
@@ -96,7 +96,7 @@ class RunnerBackend:
         self._platforms[attempt] = platform
         place = ticket(platform, attempt)
         # The ticket first: a runner takes, then withdraws, so where neither is there nobody has taken it.
-        stat = next((stat for stat in self.store.list(place) if stat.key == place), None)
+        stat = stat_of(self.store, place)
         if attempt not in self._taken and (taken := tickets.taken(self.store, attempt)) is not None:
             self._taken[attempt] = taken
         if attempt in self._taken:

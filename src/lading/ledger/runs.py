@@ -37,9 +37,11 @@ class Summary:
         }
 
 
-def run_ids(store: Store) -> list[str]:
-    """Every run of the store, oldest first."""
-    return oldest_first(stat for stat in store.list("runs/") if stat.key.endswith(("/plan.json", "/run.json")))
+def run_ids(store: Store, *, ended: bool = True) -> list[str]:
+    """Every run of the store, oldest first; without `ended`, those that have no end. One LIST."""
+    found = [stat for stat in store.list("runs/") if stat.key.endswith(("/plan.json", "/run.json"))]
+    over = set() if ended else {stat.key.split("/")[1] for stat in found if stat.key.endswith("/run.json")}
+    return [run for run in oldest_first(found) if run not in over]
 
 
 def summary_of(record: Mapping[str, Any]) -> Summary:

@@ -49,10 +49,7 @@ def listing(uri: str, folder: Path) -> list[Item]:
         UserError: there is nothing.
     """
     if is_remote(uri):
-        _, stats = _objects(uri)
-        if not stats:
-            raise UserError(f"there is no data at {uri}", do="check the address: an object, or a prefix that ends where a folder would")
-        return [Item(name=stat.key, size=stat.size, tag=stat.etag.strip('"')) for stat in stats]
+        return [Item(name=stat.key, size=stat.size, tag=stat.etag.strip('"')) for stat in _found(uri)[1]]
     path = place_of(uri, folder)
     if not path.exists():
         raise UserError(f"there is no data at {path}", do="check the path; relative ones start at the folder of the pipeline file")
@@ -97,10 +94,8 @@ def fetch(uri: str, target: Path) -> Path:
         UserError: there is nothing, an object went away meanwhile, or names that no folder can hold.
         StoreError: it can't be read.
     """
-    store, stats = _objects(uri)
+    store, stats = _found(uri)
     places = {stat.key: target / check_key(stat.key) for stat in stats}
-    if not places:
-        raise UserError(f"there is no data at {uri}", do="check the address")
     above = {str(folder) for key in places for folder in PurePosixPath(key).parents}
     if both := sorted(above & places.keys()):
         raise UserError(f"{uri} holds an object and a folder of one name: {both[0]}", do="rename one of them")
@@ -157,6 +152,14 @@ def _objects(uri: str) -> tuple[Store, list[Stat]]:
         return store, []
     store = open_store(above)
     return store, [stat for stat in _seen(store.list(name)) if stat.key == name]
+
+
+def _found(uri: str) -> tuple[Store, list[Stat]]:
+    """The same where there must be something."""
+    store, stats = _objects(uri)
+    if not stats:
+        raise UserError(f"there is no data at {uri}", do="check the address: an object, or a prefix that ends where a folder would")
+    return store, stats
 
 
 def _is_object(uri: str, store: Store) -> bool:

@@ -14,7 +14,7 @@ from lading.errors import ConfigError, MissingObjectError, UserError
 from lading.names import user_file
 from lading.plan import cache, outside
 from lading.plan.userfiles import files_in, is_file, modules_beside, require_resolved
-from lading.store.base import Store
+from lading.store.base import Store, stat_of
 
 LARGE = 8 << 20
 Keep = Callable[[Path, str], None]
@@ -134,7 +134,7 @@ def _store(store: Store, path: Path, sha256: str) -> None:
 
 def _is_whole(store: Store, key: str, size: int, sha256: str) -> bool:
     """Whether a large file is in the store as it should be: read once, and later known by its etag."""
-    stat = next((stat for stat in store.list(key) if stat.key == key), None)
+    stat = stat_of(store, key)
     if stat is None or stat.size != size:
         return False
     mark = cache.folder("stored") / sha256_of([store.uri, key, stat.etag])

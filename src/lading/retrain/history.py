@@ -10,13 +10,13 @@ from lading import names
 from lading.errors import ManifestError, MissingObjectError
 from lading.frozen import Frozen
 from lading.ledger.documents import read_json, record_of
+from lading.ledger.runs import run_ids
 from lading.ledger.silence import interrupted
 from lading.manifest.handoff import newest
 from lading.manifest.reading import read_document
-from lading.plan.order import oldest_first
 from lading.retrain.decide import Act
 from lading.retrain.triggers import Fired, Past, RunState, Seen, Volume
-from lading.store.base import Stat, Store
+from lading.store.base import Stat, Store, stat_of
 
 LOOKED_AT = 20
 """The newest decisions that are read; each carries on what was known before, so no more is needed."""
@@ -90,7 +90,7 @@ def decisions(store: Store, name: str | None = None, *, last: int = LOOKED_AT) -
 def state_of(store: Store, run: str) -> tuple[RunState, float | None]:
     """How a run ended, and when by the store's clock; live where it has no end, though nobody may have begun it yet."""
     place = names.RunPlaces(run).end
-    stat = next((stat for stat in store.list(place) if stat.key == place), None)
+    stat = stat_of(store, place)
     if stat is None:
         return "live", None
     state = (read_json(store, place) or {}).get("state")
@@ -126,9 +126,7 @@ def _as_now(store: Store, past: Past, now: float) -> Past:
 
 def beside(store: Store, pipeline: str, own: str | None) -> str | None:
     """The newest run of a pipeline that goes on, whoever started it; other than the check's own."""
-    found = [stat for stat in store.list("runs/") if stat.key.endswith(("/plan.json", "/run.json"))]
-    ended = {stat.key.split("/")[1] for stat in found if stat.key.endswith("/run.json")}
-    going = [run for run in reversed(oldest_first(found)) if run != own and run not in ended and not interrupted(store, run)]
+    going = (run for run in reversed(run_ids(store, ended=False)) if run != own and not interrupted(store, run))
     return next((run for run in going if record_of(store, run)["pipeline"] == pipeline), None)
 
 

@@ -12,7 +12,7 @@ from lading.manifest.handoff import read_record
 from lading.manifest.lineage import MAX_ANCESTORS
 from lading.manifest.model import InputRef, Manifest
 from lading.retrain.triggers import Seen, Volume
-from lading.store.base import Store
+from lading.store.base import Store, stat_of
 
 
 def place_of(pipeline: Pipeline, retrain: Retrain) -> tuple[str, str]:
@@ -87,5 +87,5 @@ def _ancestors(store: Store, bundle: InputRef) -> Iterator[tuple[InputRef, Manif
 
 def _made(store: Store, ref: InputRef) -> float | None:
     """When a result was committed, by the store's clock."""
-    place = names.manifest(ref.kind, ref.key, ref.n)
-    return next((stat.modified for stat in store.list(place) if stat.key == place), None)
+    stat = stat_of(store, names.manifest(ref.kind, ref.key, ref.n))
+    return stat.modified if stat else None

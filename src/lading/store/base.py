@@ -73,6 +73,11 @@ class Store(Protocol):
         """Deletes objects; one that is not there is no error."""
 
 
+def stat_of(store: Store, key: str) -> Stat | None:
+    """One object as a LIST shows it; none where it is not there."""
+    return next((stat for stat in store.list(key) if stat.key == key), None)
+
+
 class Upkeep(Protocol):
     """What gc needs of a store beside reading and deleting; both stores of `open_store` have it."""
 
