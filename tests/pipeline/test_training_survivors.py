@@ -47,6 +47,30 @@ def build(classes):
 """
 
 
+# The training stands still at its 60th step while the file HELD is there, whatever the machine's speed.
+PAUSING = """
+import time
+from pathlib import Path
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self, classes):
+        super().__init__()
+        self.inner, self.calls = nn.Linear(64, classes), 0
+
+    def forward(self, image):
+        self.calls += 1
+        while self.calls == 60 and Path("HELD").exists():
+            time.sleep(0.01)
+        return self.inner(image.flatten(1))
+
+
+def build(classes):
+    return Net(classes)
+"""
+
+
 class Submitted(BaseException):
     """The job that the launcher would have started."""
 
@@ -150,7 +174,9 @@ def test_a_survivor_whose_training_notices_nothing_is_ended(dies: int, tmp_path:
 def test_a_training_whose_process_is_killed_goes_on(tmp_path: Path) -> None:
     """Killed -9 in mid-training, as by a machine that ran out of memory: without a person, and without `retries`, the next attempt goes
     on from the last state and ends with the very bytes of an undisturbed training."""
-    train = {**SETTINGS, "epochs": 8}
+    held = tmp_path / "held"
+    (tmp_path / "net.py").write_text(PAUSING.replace("HELD", str(held)))
+    train = {**SETTINGS, "epochs": 8, "model": {"file": "net.py", "factory": "build", "trust": True}}
     (tmp_path / "p.yaml").write_text(json.dumps({"pipeline": "p", "stages": {"data": {}, "train": {"settings": train, "needs": ["data"]}}}))
     line = [sys.executable, "-m", "lading", "run", "p.yaml", "--json", "--store"]
     calm = subprocess.run([*line, "calm"], cwd=tmp_path, capture_output=True, check=True, timeout=300)
@@ -158,10 +184,14 @@ def test_a_training_whose_process_is_killed_goes_on(tmp_path: Path) -> None:
 
     work = tmp_path / "work"
     work.mkdir()
+    held.touch()
     process = subprocess.Popen([*line, "killed"], cwd=tmp_path, stdout=subprocess.PIPE, env=os.environ | {"LADING_WORK": str(work)})
     store = open_store(str(tmp_path / "killed"))
-    eventually(lambda: [stat for stat in store.list("attempts/train/") if "part-0" in stat.key], within_s=180)
-    os.kill(_deepest(work), signal.SIGKILL)
+    try:
+        eventually(lambda: [stat for stat in store.list("attempts/train/") if "part-0" in stat.key], within_s=180)
+        os.kill(_deepest(work), signal.SIGKILL)
+    finally:
+        held.unlink()
     out, _ = process.communicate(timeout=300)
 
     train_record = json.loads(out)["stages"]["train"]
