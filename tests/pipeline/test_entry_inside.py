@@ -1,6 +1,8 @@
 """The supervisor called as a function, over stores that misbehave and machines that run out of things."""
 
 import os
+import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +19,8 @@ from lading.manifest.handoff import commit
 from lading.manifest.model import Manifest, result_of
 from lading.plan.job import JobSpec
 from lading.stages import machine, supervisor
+from lading.stages.asked import Asked
+from lading.stages.child import Child
 from lading.stages.secrets import Masker
 from lading.stages.supervisor import Surroundings, supervise
 from lading.stages.tee import Tee
@@ -145,10 +149,24 @@ def test_several_processes_of_one_training_are_started_by_torchrun(tmp_path: Pat
     assert command(job, tmp_path) is None
     two = command(job.but(resources=Resources(devices=2, grace_s=10)), tmp_path)
     assert two is not None
-    assert {"torch.distributed.run", "--standalone", "--nproc-per-node=2", "--max-restarts=0"} <= set(two)
+    assert {"lading.stages.agent", "--standalone", "--nproc-per-node=2", "--max-restarts=0"} <= set(two)
     many = command(job.but(resources=Resources(nodes=3)), tmp_path, pod=2, master="rank0.lading:29500")
     assert many is not None
     assert {"--nnodes=3", "--node-rank=2", "--master-addr=rank0.lading", "--master-port=29500"} <= set(many)
+
+
+@pytest.mark.parametrize(("sleeps_s", "status"), [(0.3, 3), (60, -signal.SIGTERM)])
+def test_a_child_whose_peer_is_gone_may_end_by_itself_first(sleeps_s: float, status: int, tmp_path: Path) -> None:
+    """What it is about to say is heard; only one that does not end in a moment is told to."""
+    asked = Asked()
+    asked.lost("pod 1 is gone without a word")
+    child = Child(None, "train")
+    child.start([sys.executable, "-c", f"import time; time.sleep({sleeps_s}); raise SystemExit(3)"], env=os.environ, cwd=tmp_path)
+    try:
+        assert child.wait(asked, grace_s=30, deadline_s=None).status == status
+    finally:
+        child.close()
+        asked.close()
 
 
 def test_tee_stores_numbered_chunks_while_the_stage_is_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -208,6 +208,25 @@ def test_a_training_whose_process_is_killed_goes_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("dies", [1, 0])
+def test_a_killed_process_speaks_before_its_survivors_complaint(dies: int, tmp_path: Path) -> None:
+    """One pod's training is killed -9 beneath its torchrun; the other notices at once and is gone first. The verdict says which was
+    killed, and by what."""
+    store = open_store(str(tmp_path / "store"))
+    job = training(store, tmp_path)
+    with two_pods(job, tmp_path) as both:
+        eventually(lambda: [stat for stat in store.list(job.id.checkpoints) if "part-1" in stat.key], within_s=180)
+        (victim,) = (int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit() and _works_in(p, tmp_path) and _has_rank(p, dies))
+        os.kill(victim, signal.SIGKILL)
+        codes = [process.wait(60) for process in both]
+
+    verdict = judge(attempts(store, job.kind, job.key)[job.attempt].outcomes, pods=2, run="r", nonce="n")
+    assert codes[dies] == 70, (tmp_path / "log").read_text()[-3000:]
+    assert (verdict.code, verdict.cause, verdict.pod) == (70, "killed", str(dies))
+    assert f"the stage's process of rank {dies} was ended by SIGKILL" in verdict.message
+
+
+@pytest.mark.slow
 def test_a_users_exception_speaks_before_its_survivors_complaint(tmp_path: Path) -> None:
     """One pod raises in the user's model, the other loses its peer: the verdict has the user's message, place and traceback."""
     (tmp_path / "net.py").write_text(FAILING)
@@ -231,6 +250,11 @@ def _works_in(process: Path, folder: Path) -> bool:
     except OSError:
         return False
     return f"{folder}/lading-train-" in line
+
+
+def _has_rank(process: Path, rank: int) -> bool:
+    """Whether it is torchrun's process of that rank; torchrun itself has none."""
+    return f"RANK={rank}".encode() in (process / "environ").read_bytes().split(b"\0")
 
 
 def _deepest(folder: Path) -> int:

@@ -17,6 +17,8 @@ from lading.logs import get_logger
 from lading.stages import guard
 from lading.stages.asked import Asked
 
+LOST_ALONE_S = 1.0
+"""Whose peer is gone mostly ends by itself in a moment, or had ended before it and is about to say so: only then is it told to."""
 LOST_GRACE_S = 2.0
 """Without its peer a stage can save nothing: it gets the time to say what it met."""
 log = get_logger()
@@ -92,18 +94,21 @@ class Child:
     def wait(self, asked: Asked, *, grace_s: float, deadline_s: float | None) -> End:
         """Waits for its end; passes on that it should stop, and kills it when the grace is over."""
         assert self._control is not None
-        began, kill_at = time.monotonic(), None
+        began = time.monotonic()
+        tell_at = kill_at = None
         while True:
             now = time.monotonic()
             if deadline_s is not None and now - began >= deadline_s:
                 asked.deadline(f"it took longer than its deadline of {deadline_s:g} s")
-            if asked and kill_at is None:
+            if asked and tell_at is None:
+                tell_at = now + (LOST_ALONE_S if asked.why == "lost" else 0.0)
+            if tell_at is not None and kill_at is None and now >= tell_at:
                 self.signal(signal.SIGTERM)
                 kill_at = now + (min(grace_s, LOST_GRACE_S) if asked.why == "lost" else grace_s)
             elif kill_at is not None and now >= kill_at:
                 self.signal(signal.SIGKILL)
                 kill_at = now + 10
-            times = [t - now for t in (kill_at, None if asked or deadline_s is None else began + deadline_s) if t is not None]
+            times = [t - now for t in (kill_at or tell_at, None if asked or deadline_s is None else began + deadline_s) if t is not None]
             watched: list[Any] = [self._control] if asked else [self._control, asked]
             ready, _, _ = select.select(watched, [], [], max(0.0, min(times)) if times else None)
             if self._control in ready:

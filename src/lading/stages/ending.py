@@ -67,6 +67,26 @@ def of_asked(asked: Asked, detail: str = "") -> Outcome:
     return Outcome(code=Code.STOPPED, cause=Cause.STOPPED, message="; ".join(part for part in (asked.reason, detail) if part))
 
 
+def of_signal(number: int, rank: int | None = None) -> Outcome:
+    """The outcome of a stage's process that a signal ended.
+
+    Args:
+        number: of the signal.
+        rank: which process it was, of several. One of those that ends by SIGABRT is not taken to be at fault: so does NCCL end a
+            process whose peer is gone.
+    """
+    name = signal_name(number)
+    hint = "; perhaps memory ran out on the machine" if number == signal.SIGKILL else ""
+    which = "" if rank is None else f" of rank {rank}"
+    cause = Cause.FAILED_IN_COLLECTIVE if rank is not None and number == signal.SIGABRT else Cause.KILLED
+    return Outcome(code=Code.FAILED, cause=cause, message=f"the stage's process{which} was ended by {name}{hint}", where=name)
+
+
+def place_in(work: Path, rank: int | None = None) -> Path:
+    """Where in a working folder the stage's process (one of several: that of a rank) says how it ended."""
+    return work / (names.WORK_OUTCOME if rank is None else f"outcome-{rank}.json")
+
+
 def left_by_child(work: Path) -> Outcome | None:
     """The outcome that the stage's process (or, of several, the one whose cause speaks first) left behind; None if none did."""
     outcomes = list(_read(sorted(work.glob("outcome*.json"))))
@@ -91,7 +111,7 @@ def of_child(status: int, left: Outcome | None, asked: Asked, *, killed_for_memo
         killed_for_memory: whether the counter of the cgroup moved.
         memory: what it was allowed, for the sentence.
     """
-    if killed_for_memory and not asked and _of_memory(status, left):
+    if killed_for_memory and (not asked or asked.why == "lost") and _of_memory(status, left):
         return Outcome(
             code=Code.FAILED,
             cause=Cause.OUT_OF_MEMORY,
@@ -104,9 +124,7 @@ def of_child(status: int, left: Outcome | None, asked: Asked, *, killed_for_memo
     if asked:
         return of_asked(asked, "it did not end by itself, and was killed" if status == -signal.SIGKILL else "")
     if status < 0:
-        name = signal_name(-status)
-        hint = "; perhaps memory ran out on the machine" if status == -signal.SIGKILL else ""
-        return Outcome(code=Code.FAILED, cause=Cause.KILLED, message=f"the stage's process was ended by {name}{hint}", where=name)
+        return of_signal(-status)
     text = f"with exit code {status} and said nothing about why" if status else "without a result"
     message = f"the stage's process ended {text}\n  lading logs RUN STAGE shows what it printed last"
     return Outcome(code=Code.FAILED, cause=Cause.KILLED, message=message)
@@ -118,5 +136,5 @@ def _of_memory(status: int, left: Outcome | None) -> bool:
         return True
     if left is None:
         return False
-    peers = left.cause in {Cause.PEER_LOST, Cause.FAILED_IN_COLLECTIVE}
-    return peers or (left.cause is Cause.FAILED and any(word in left.message for word in ("by SIGKILL", "exit code 137")))
+    killed = left.cause in {Cause.KILLED, Cause.PEER_LOST, Cause.FAILED_IN_COLLECTIVE}  # or its survivors said something first
+    return killed or (left.cause is Cause.FAILED and any(word in left.message for word in ("by SIGKILL", "exit code 137")))

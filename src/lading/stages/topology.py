@@ -34,7 +34,7 @@ def command(job: JobSpec, work: Path, *, pod: int = 0, master: str = "") -> Sequ
     return [
         sys.executable,
         "-m",
-        "torch.distributed.run",
+        "lading.stages.agent",
         f"--nnodes={nodes}",
         f"--nproc-per-node={job.resources.devices}",
         "--max-restarts=0",

@@ -21,7 +21,7 @@ from lading.config.kinds import KINDS
 from lading.errors import LadingError, WrongInputError
 from lading.plan.job import JobSpec
 from lading.stages.context import Need, StageContext
-from lading.stages.ending import TAIL, of_error
+from lading.stages.ending import TAIL, of_error, place_in
 from lading.stages.threads import thread_count
 
 _HERE = str(Path(__file__).resolve().parent.parent)
@@ -33,7 +33,6 @@ _LOST = re.compile("connection (closed|reset|refused)|timed out|timeout|broken p
 def main(work: Path) -> int:
     """Runs the stage whose job.json lies in `work`; 0, or 1 after leaving an outcome."""
     rank = os.environ.get("RANK")
-    outcome_file = work / (f"outcome-{rank}.json" if rank is not None else names.WORK_OUTCOME)
     try:
         context = run_stage(work)
         if rank in (None, "0"):
@@ -44,7 +43,7 @@ def main(work: Path) -> int:
             left = LadingError("the stage called sys.exit() before it had returned", do="let the function return")
             error = left.with_traceback(error.__traceback__)
         _tell(error)
-        _write(outcome_file, outcome_of(error).to_data())
+        _write(place_in(work, None if rank is None else int(rank)), outcome_of(error).to_data())
         return 1
 
 
