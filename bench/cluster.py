@@ -88,7 +88,7 @@ def _pipeline(where: Path, at: Place, image: str, count: int, name: str, *, cpu:
     """Empty stages one after another, none of which was made before."""
     data = yaml.safe_load(empty_stages(where, count, chain=True).read_text())
     for stage in data["stages"].values():
-        stage["settings"]["env"]["FRESH"] = secrets.token_hex(4)
+        stage["settings"]["env"]["FRESH"] = f"x{secrets.token_hex(4)}"  # without the x some would be numbers
     data["defaults"] = {"cpu": cpu, "memory": "128Mi", "shm": "16Mi", "scratch": "64Mi"}
     images = {"launch": image, "train": image, "export": image}
     data["kubernetes"] = {"namespace": at.namespace, "images": images, "env_from_secrets": [STORE_SECRET]}
