@@ -124,6 +124,7 @@ def _prepare(kind: str) -> bool:
     if all(library in WARM for library in libraries):
         _try_import(KINDS[kind].function.partition(":")[0])
     _try_import(KINDS[kind].settings.partition(":")[0])
+    build_all()
     return _single()
 
 

@@ -5,6 +5,7 @@ import platform
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -69,10 +70,16 @@ def versions(libraries: Iterable[str]) -> dict[str, str]:
     found = {}
     for name in ("lading", *libraries):
         try:
-            found[name] = version(name)
+            found[name] = _version(name)
         except PackageNotFoundError:
             continue
     return found
+
+
+@cache
+def _version(name: str) -> str:
+    """Read from disk once: what is imported does not change either."""
+    return version(name)
 
 
 def git_commit(folder: Path, environ: Mapping[str, str]) -> str | None:
