@@ -62,7 +62,16 @@ def test_a_tick_that_was_decided_before_is_told(folder: Path) -> None:
     assert "this was decided at" not in first
     assert "this was decided at" in second
     assert "by tick now: another --tick" in second
-    assert f"lading status {runs(folder)[0]}\n" in second
+    assert f"again  {runs(folder)[0]}  ✓ succeeded" in second
+
+
+def test_a_launch_that_failed_says_why(folder: Path) -> None:
+    """What a CronJob's pod leaves in its log: the decision, the stage that failed, the cause, and how to read its log."""
+    said = call("retrain", "check", "bad.yaml", "--tick", "now")
+    assert said.returncode == 1, said.stdout + said.stderr
+    assert "make failed\n" in said.stdout
+    assert "ended with exit code 3" in said.stdout
+    assert f"lading logs {runs(folder)[0]} make" in said.stdout
 
 
 def test_two_firings_at_once_decide_and_launch_once(folder: Path) -> None:

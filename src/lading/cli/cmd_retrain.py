@@ -69,12 +69,23 @@ def check(
         say(f"{paint(decision.act, 'bold')}  {clean(decision.why)}")
         say(table(("trigger", "due", "why"), [(said.trigger, "yes" if said.due else "no", clean(said.why)) for said in decision.fired]))
         if decision.run:
-            say(f"  look:  {follow_up(place.uri, 'status', decision.run)}")
+            say(_seen(place, decision.run))
         if known:
             told = f"this was decided at {decision.decided}, by tick {decision.tick}"
             say(f"  {told}: another --tick (in a cluster a Job of another name) decides anew")
     if code := _code(place, decision) or (TOLD[decision.act] if exit_code else Exit.OK):
         raise typer.Exit(int(code))
+
+
+def _seen(place: "Store", run: str) -> str:
+    """What became of the decision's run, where it has ended; else how to look."""
+    from lading.cli.cmd_status import view
+    from lading.cli.show_run import summary
+    from lading.retrain.history import state_of
+
+    if state_of(place, run)[0] == "live":
+        return f"  look:  {follow_up(place.uri, 'status', run)}"
+    return f"\n{summary(view(place, run), store=place)}\n"
 
 
 def _submit(asked: Pipeline, store: str | None, run: str) -> None:
