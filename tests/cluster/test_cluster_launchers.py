@@ -73,6 +73,26 @@ def test_a_launcher_pod_deleted_three_times(kube: Kube) -> None:
     assert waits.wait(60) == 0, "who waits for the run waits on while its Job starts another launcher"
 
 
+@pytest.mark.slow
+def test_a_launcher_that_does_not_come_up_again_is_told(kube: Kube) -> None:
+    """Its pod is lost, and the namespace has no room for another: `status` says so and what can be done, and the stage works on."""
+    kube.lading("submit", kube.pipeline(chain(1, 400)), "--store", kube.uri, "--run", RUN)
+    kube.running(stage="s0")
+    (pod,) = kube.pods("launcher", phase="Running")
+    kube.apply({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "full"}, "spec": {"hard": {"pods": "1"}}})
+    kube.wait("the quota to count", lambda: kube.core.read_namespaced_resource_quota("full", kube.namespace).status.hard)
+    kube.core.delete_namespaced_pod(pod.metadata.name, kube.namespace, grace_period_seconds=0)
+
+    def told() -> str:
+        record = kube.lading("status", RUN, "--store", kube.uri, "--json").json()
+        return str(record["reason"]) if record["state"] == "interrupted" and "launcher" in record else ""
+
+    reason = kube.wait("why it does not come up", told, within_s=180, every_s=3)
+    assert "its launcher does not come up again: the namespace's quota is used up: full" in reason
+    assert f"lading cancel {RUN}" in reason
+    assert kube.running(stage="s0")
+
+
 def test_two_launchers_share_one_attempt(kube: Kube) -> None:
     """A Job that one launcher started is adopted by another; when the first is killed, the other brings it to its end."""
     file = kube.pipeline(chain(1, 25))

@@ -59,7 +59,7 @@ def unbegun(store: "Store", run: str, namespace: str | None) -> Record | None:
     found = [(name, job) for name, job in standing.launchers(connection) if name.startswith(run)]
     if len({name for name, _ in found}) != 1:
         return None
-    name, job = max(found, key=lambda one: str(one[1]["metadata"]["creationTimestamp"]))
+    name, job = found[-1]
     metadata = job["metadata"]
     seen = standing.look(connection, metadata["name"])
     notes = {"running": "its launcher runs, and has written nothing yet", "complete": "its launcher is done; it wrote to another store"}
@@ -97,7 +97,7 @@ def interrupted(store: "Store", record: Record) -> Record:
         seen = standing.look(connection, jobs[-1]) if jobs else None
     except LadingError:  # what the store says is said all the same
         return record
-    if seen is None or seen.state != "waiting" or not seen.note:
+    if seen is None or seen.state not in {"waiting", "failed"} or not seen.note:
         return record
     launcher = {"namespace": connection.namespace, "job": jobs[-1], "state": seen.state}
     return {**record, "reason": f"its launcher does not come up again: {seen.note}; {ways_on(plan, store.uri)}", "launcher": launcher}

@@ -113,8 +113,9 @@ def settle(
 
 
 def launchers(connection: Connection) -> Iterator[tuple[str, Object]]:
-    """The launcher Jobs of a namespace: the run of each, and the Job."""
-    for job in connection.ask("list jobs", labelSelector=f"{words.COMPONENT}={LAUNCHER}")["items"]:
+    """The launcher Jobs of a namespace, the newest last: the run of each, and the Job."""
+    found = connection.ask("list jobs", labelSelector=f"{words.COMPONENT}={LAUNCHER}")["items"]
+    for job in sorted(found, key=lambda job: str(job["metadata"]["creationTimestamp"])):
         command = [str(word) for word in job["spec"]["template"]["spec"]["containers"][0].get("command") or ()]
         if "--run" in command[:-1]:
             yield command[command.index("--run") + 1], job
