@@ -83,7 +83,7 @@ def test_what_is_resolved_is_taken(text: str) -> None:
 
 def test_what_looks_secret_is_the_same_everywhere() -> None:
     """The chart knows secrets by the lines that the loader has; what is none to it is none here."""
-    text = (CHART / "templates/_helpers.tpl").read_text()
+    text = (CHART / "templates/_refusals.tpl").read_text()
     for line in (secretive.NAMED, secretive.ELSEWHERE, secretive.IN_URL):
         assert f'regexMatch "{line}"' in text
     assert f"(ge (len $value) {secretive.SHORTEST})" in text

@@ -7,6 +7,8 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "helm/lading"
+FULL = CHART / "ci/full-values.yaml"
 CASES = sorted((CHART / "ci").glob("*-values.yaml"))
 TINY = "pipeline: tiny\nstages:\n  data: {settings: {source: digits}}\n"
 BASE = {"pipeline": TINY, "store": {"uri": "s3://bucket/prefix"}}
@@ -47,6 +50,23 @@ def template(values: Object | Path, *more: str, release: str = "digits-1", names
     text = values.read_text() if isinstance(values, Path) else yaml.safe_dump(values)
     line = ("helm", "template", release, str(CHART), "--kube-version", "1.33.0", "--namespace", namespace, "--values", "-", *more)
     return [found for found in yaml.safe_load_all(sh(*line, stdin=text)) if found]
+
+
+@cache
+def base() -> list[Object]:
+    """The least that is needed, rendered."""
+    return template(BASE)
+
+
+@cache
+def full() -> list[Object]:
+    """Everything at once, rendered."""
+    return template(FULL)
+
+
+def overrides(command: list[str]) -> list[str]:
+    """What a command is told by --set."""
+    return [word for before, word in pairwise(command) if before == "--set"]
 
 
 def one(objects: list[Object], kind: str, suffix: str = "") -> Object:
