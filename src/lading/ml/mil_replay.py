@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from lading.errors import CannotRunHereError
 from lading.ml.mil_ops import OPS as _BASE
 from lading.ml.mil_ops_layers import LAYERS
+from lading.ml.mil_ops_moves import MOVES
 
-OPS = {**_BASE, **LAYERS}
+OPS = {**_BASE, **MOVES, **LAYERS}
 """Every operation that replay knows."""
 FP16_MAX = 65504.0
 
