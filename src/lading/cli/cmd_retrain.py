@@ -78,14 +78,13 @@ def check(
 
 
 def _seen(place: "Store", run: str) -> str:
-    """What became of the decision's run, where it has ended; else how to look."""
+    """What became of the decision's run, where it has ended, and how to look."""
     from lading.cli.cmd_status import view
     from lading.cli.show_run import summary
     from lading.retrain.history import state_of
 
-    if state_of(place, run)[0] == "live":
-        return f"  look:  {follow_up(place.uri, 'status', run)}"
-    return f"\n{summary(view(place, run), store=place)}\n"
+    look = f"  look:  {follow_up(place.uri, 'status', run)}"
+    return look if state_of(place, run)[0] == "live" else f"\n{summary(view(place, run), store=place)}\n\n{look}"
 
 
 def _submit(asked: Pipeline, store: str | None, run: str) -> None:

@@ -61,14 +61,15 @@ def command(
     finally:
         show.close()
     shown = page(place, record)
-    if as_json:
-        print_json(record)
-    else:
-        if show.began:
-            say()
-        if "://" in shown.partition(" ")[0]:
-            shown += f"\n       {follow_up(place.uri, 'report', str(record['run']), '--to', 'page.html')} brings it here"
-        say(summary(record, store=place, command=again(), page=shown))
+    with show.last_word(str(record["run"])):
+        if as_json:
+            print_json(record)
+        else:
+            if show.began:
+                say()
+            if "://" in shown.partition(" ")[0]:
+                shown += f"\n       {follow_up(place.uri, 'report', str(record['run']), '--to', 'page.html')} brings it here"
+            say(summary(record, store=place, command=again(), page=shown))
     if code := ENDS.get(str(record.get("state")), Exit.STAGE_FAILED):
         raise typer.Exit(int(code))
 

@@ -3,7 +3,7 @@
 import contextlib
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from html import escape
 from importlib import import_module
@@ -223,6 +223,16 @@ class Show:
         if self._shown is not None:
             self._safely(self._shown.close, "RUN")
 
+    @contextlib.contextmanager
+    def last_word(self, run: str) -> Iterator[None]:
+        """While the end is told: where nobody reads it, and that was not noticed before, it is told how to look."""
+        try:
+            yield
+        except BrokenPipeError as error:
+            if not self._dropped:
+                self._drop(error, run, "the run has ended")
+            raise
+
     @property
     def began(self) -> bool:
         """Whether anything was shown."""
@@ -234,9 +244,11 @@ class Show:
         try:
             act()
         except Exception as error:  # noqa: BLE001 - whatever a display does, the run is worth more
-            self._dropped = True
-            why = "nobody reads it any more" if isinstance(error, BrokenPipeError) else f"{type(error).__name__}: {error}"
-            with contextlib.suppress(Exception):
-                look = follow_up(self._store, "status", run)
-                sys.stderr.write(f"what the run does is not shown any more ({why}); the run goes on: {look}\n")
-                sys.stderr.flush()
+            self._drop(error, run, "the run goes on")
+
+    def _drop(self, error: Exception, run: str, but: str) -> None:
+        self._dropped = True
+        why = "nobody reads it any more" if isinstance(error, BrokenPipeError) else f"{type(error).__name__}: {error}"
+        with contextlib.suppress(Exception):
+            sys.stderr.write(f"what the run does is not shown any more ({why}); {but}: {follow_up(self._store, 'status', run)}\n")
+            sys.stderr.flush()
