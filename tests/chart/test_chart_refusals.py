@@ -1,8 +1,10 @@
 """What the chart refuses, and what it says then."""
 
+import re
 from typing import Any
 
 import pytest
+import yaml
 
 from lading.config import secretive
 from lading.config.cluster import Cluster
@@ -79,6 +81,18 @@ def test_a_refusal_says_what_is_wrong_and_what_to_do(change: dict[str, Any], sai
 def test_what_is_resolved_is_taken(text: str) -> None:
     """A pipeline whose files have digests, or that names none, is not refused; JSON is as good as YAML."""
     assert template({**BASE, "pipeline": text})
+
+
+@pytest.mark.parametrize("where", ["defaults.env", "stages.s.env", "stages.s.settings.env"])
+def test_a_secret_in_any_environment_of_the_pipeline_is_refused(where: str) -> None:
+    """The text of the pipeline is kept in a ConfigMap and in the release: whoever may read those would read the secret."""
+    data: dict[str, Any] = {"pipeline": "p", "stages": {"s": {"kind": "script", "settings": {"command": ["true"]}}}}
+    at = data
+    for name in where.split("."):
+        at = at.setdefault(name, {})
+    at["HF_TOKEN"] = "hf_abcdefgh"
+    with pytest.raises(RefusedError, match=re.escape(f"pipeline: {where}.HF_TOKEN: it looks like a secret")):
+        template({**BASE, "pipeline": yaml.safe_dump(data)})
 
 
 def test_what_looks_secret_is_the_same_everywhere() -> None:

@@ -115,7 +115,7 @@ def test_a_store_that_pods_do_not_reach(kube: Kube) -> None:
     kube.wait("a verdict", lambda: kube.documents("verdict.json"), within_s=150)
     verdict = kube.documents("verdict.json")[0]
     assert (verdict["code"], verdict["cause"], verdict["charged"]) == (69, "store", False)
-    assert "store" in verdict["message"]
+    assert "at http://127.0.0.1:9 is out of reach" in verdict["message"], "what the supervisor said last, as its outcome can't be stored"
     process.kill()
 
 

@@ -48,6 +48,14 @@ def test_why_a_launcher_does_not_start(kube: Kube, change: dict[str, Any], words
     assert (record["run"], record["pipeline"], record["state"], record["launcher"]["state"]) == (RUN, "tiny", "pending", "waiting")
     assert not kube.everything()
 
+    said = kube.lading("cancel", RUN, "--store", kube.uri, "--namespace", kube.namespace).text
+    assert f"{RUN} will not begin: job/lading-" in said
+    kube.wait(
+        "the launcher's Job and pods to be gone",
+        lambda: not kube.pods("launcher") and not kube.batch.list_namespaced_job(kube.namespace).items,
+    )
+    assert not kube.everything()
+
 
 def test_a_launcher_that_ends_before_it_writes(kube: Kube) -> None:
     """Its last words are told, and `status --wait` ends as a failed run does."""

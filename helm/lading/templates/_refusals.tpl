@@ -36,8 +36,14 @@
 {{- if not .Values.store.uri -}}
 {{- fail "store.uri: there is none, and a folder is not seen by pods\n\n  do: --set store.uri=s3://bucket/prefix" -}}
 {{- end -}}
+{{- with $pipeline.defaults -}}
+{{- include "lading.noSecrets" (dict "where" "pipeline: defaults.env" "env" .env) -}}
+{{- end -}}
 {{- range $name, $stage := $pipeline.stages -}}
-{{- $settings := (kindIs "map" $stage | ternary $stage dict).settings | default dict -}}
+{{- $own := kindIs "map" $stage | ternary $stage dict -}}
+{{- $settings := $own.settings | default dict -}}
+{{- include "lading.noSecrets" (dict "where" (printf "pipeline: stages.%s.env" $name) "env" $own.env) -}}
+{{- include "lading.noSecrets" (dict "where" (printf "pipeline: stages.%s.settings.env" $name) "env" $settings.env) -}}
 {{- $named := list -}}
 {{- if kindIs "slice" $settings.files -}}
 {{- $named = $settings.files -}}

@@ -44,7 +44,7 @@ def command(
         print_json(entry.to_data())
         return
     say(f"{entry.model}/{entry.alias} is now {short(entry.bundle.result, 12)} of run {entry.run} (entry {entry.n})")
-    if now:
+    if now and now.bundle.result != entry.bundle.result:
         back = follow_up(place.uri, "champion", entry.model, "--rollback", "--as", entry.alias)
         say(f"  before: {short(now.bundle.result, 12)} of run {now.run}; back: {back}")
 

@@ -23,12 +23,7 @@ def command(
     run: options.Run = "last",
     store: options.StoreOption = None,
     wait: Annotated[bool, typer.Option("--wait", help="Come back when the run has ended, with its exit code.")] = False,
-    namespace: Annotated[
-        str | None,
-        typer.Option(
-            "--namespace", metavar="NAME", help="Where its launcher is, if it wrote nothing yet.", show_default="the kubeconfig's"
-        ),
-    ] = None,
+    namespace: options.LauncherNamespace = None,
     as_json: options.Json = False,
 ) -> None:
     """Say how far a run is, or how it ended. Works from anywhere that reaches the store.

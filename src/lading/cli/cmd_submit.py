@@ -37,7 +37,7 @@ def command(
         print_json({"run": at, "namespace": where, "objects": applied, "launcher": told})
         return
     if launcher.note:
-        word = {"failed": "has failed", "unseen": "could not be looked at"}.get(launcher.state, "has not started")
+        word = {"failed": "has failed", "running": "runs", "unseen": "could not be looked at"}.get(launcher.state, "has not started")
         say(f"\n{paint('!', 'yellow')} its launcher {word}: " + "\n  ".join(clean_lines(launcher.note)[-12:]))
     uri = uri_for(store, pipeline)
     apart = ("--namespace", where) if launcher.note else ()  # until the run has written something, the cluster is asked

@@ -76,6 +76,21 @@ def unbegun(store: "Store", run: str, namespace: str | None) -> Record | None:
     }
 
 
+def withdraw(store: "Store", run: str, namespace: str | None) -> Record | None:
+    """Deletes the launcher's Job of a run that the store knows nothing of; what was deleted, or none where there is no such Job.
+
+    Raises:
+        UserError, ClusterError: the cluster can't be asked, or refuses.
+    """
+    record = unbegun(store, run, namespace)
+    if record is not None:
+        from lading.backends.kubernetes.connect import Connection
+
+        at = record["launcher"]
+        Connection(None, at["namespace"]).ask("delete jobs", at["job"], body={"propagationPolicy": "Background"})
+    return record
+
+
 def interrupted(store: "Store", record: Record) -> Record:
     """A run of whose launcher nothing was heard: why, if the cluster knows a Job of it that does not come up again."""
     if record.get("state") != "interrupted":

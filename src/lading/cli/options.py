@@ -27,3 +27,7 @@ Force: TypeAlias = Annotated[
 BackendOption: TypeAlias = Annotated[
     Literal["local", "kubernetes"], typer.Option("--backend", help="Where stages run: processes here, or Jobs of a cluster.")
 ]
+LauncherNamespace = Annotated[
+    str | None,
+    typer.Option("--namespace", metavar="NAME", help="Where its launcher is, if it wrote nothing yet.", show_default="the kubeconfig's"),
+]

@@ -55,7 +55,9 @@ def rollback(store: Store, *, model: str, alias: str = "production", run: str, t
     """
     entries = history(store, model, alias)
     if not entries:
-        raise NotFoundError(f"{model}/{alias} has no champion in {store.uri}", do="lading champion lists what there is")
+        raise NotFoundError(
+            f"{model}/{alias} has no champion in {store.uri}", do="lading runs says what could be promoted: lading promote RUN"
+        )
     now = entries[0]
     if to is None:
         target = next((entry for entry in entries if entry.bundle.result != now.bundle.result), None)
@@ -63,7 +65,9 @@ def rollback(store: Store, *, model: str, alias: str = "production", run: str, t
         target = next((entry for entry in entries if entry.n == to), None)
     if target is None:
         what = f"no entry {to}" if to is not None else "no earlier entry with another bundle"
-        raise NotFoundError(f"{model}/{alias} has {what}; its entries are {', '.join(str(e.n) for e in entries)}", do="lading champion")
+        raise NotFoundError(
+            f"{model}/{alias} has {what}; its entries are {', '.join(str(e.n) for e in entries)}", do=f"lading champion {model} shows them"
+        )
     entry = Champion(
         model=model,
         alias=alias,

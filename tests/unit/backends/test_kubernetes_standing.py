@@ -55,8 +55,11 @@ def test_a_volume_that_is_not_there() -> None:
 
 
 def test_all_is_well() -> None:
-    """A pod that runs, one whose container is being created, a Job that is complete, one without a pod yet: nothing to say."""
-    assert standing(job(), [ended(4, "before"), pod("Running", at="2026-01-01T00:01:00Z")]) == Standing("running")
+    """A pod that runs, one whose container is being created, a Job that is complete, one without a pod yet: nothing to say, but of what
+    ended a pod before the one that runs."""
+    assert standing(job(), [pod("Running")]) == Standing("running")
+    again = standing(job(), [ended(4, "no bucket"), pod("Running", at="2026-01-01T00:01:00Z")])
+    assert again == Standing("running", "it was started again; before, its container ended with 4: no bucket")
     assert standing(job(), [pod(waiting={"reason": "ContainerCreating"})]) == Standing("waiting")
     busy = {
         "reason": "FailedMount",

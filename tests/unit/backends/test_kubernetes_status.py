@@ -206,6 +206,10 @@ def test_a_failing_job_is_alive_until_its_survivors_have_ended() -> None:
             'Traceback ...\n  File "a.py", line 3\n{"event": "stage.ended", "code": 69, "message": "the store is away"}\n',
             "the store is away",
         ),
+        (
+            '{"event": "stage.ended", "message": "these keys are not known"}\n{"event": "outcome.not_stored", "problem": "denied"}\n',
+            "these keys are not known",
+        ),
         ("ning: x\nRuntimeError: boom", "RuntimeError: boom"),
         ("[1, 2]", ""),
         ("", ""),

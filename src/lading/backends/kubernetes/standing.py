@@ -48,7 +48,8 @@ def standing(job: Object | None, pods: Iterable[Object], events: Iterable[Object
     if failed := conditions.get("Failed") or conditions.get("FailureTarget"):
         return Standing("failed", _last_words(ended) or str(failed.get("message", "")))
     if begun:
-        return Standing("running")
+        said = _last_words(ended)
+        return Standing("running", f"it was started again; before, {said}" if said else "")
     events = list(events)
     note, reason = status.waiting(job, [pod for pod in pods if pod not in ended], events)
     if not note:

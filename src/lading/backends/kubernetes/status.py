@@ -25,6 +25,8 @@ class Reason:
     """Whether waiting does not mend it, so that the attempt fails after a while."""
 
 
+ENDED = "stage.ended"
+"""The event with a supervisor's last word."""
 WAITING: dict[str, Reason] = {
     "ImagePullBackOff": Reason(
         "the image {image} can't be pulled: {message}",
@@ -183,13 +185,17 @@ def _terminated(state: Object, memory: str) -> Outcome:
 
 
 def _last_word(logged: str) -> str:
-    """What a supervisor said when it ended, out of the end of its log."""
-    line = logged.strip().rpartition("\n")[2]
-    try:
-        said = json.loads(line)
-    except ValueError:
-        return line[-500:]
-    return str(said.get("message", "")) if isinstance(said, dict) else ""
+    """What a supervisor said when it ended, out of the end of its log; it may be followed by what could not be stored."""
+    last = ""
+    for line in reversed(logged.strip().splitlines()):
+        try:
+            said = json.loads(line)
+        except ValueError:
+            last = last or line[-500:]
+            continue
+        if isinstance(said, dict) and said.get("event") == ENDED:
+            return str(said.get("message", ""))
+    return last
 
 
 def _of_condition(condition: Object) -> Outcome:
