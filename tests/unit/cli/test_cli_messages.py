@@ -147,7 +147,6 @@ def test_a_bug_is_called_one(lading: Any, monkeypatch: pytest.MonkeyPatch) -> No
     def burst(*_: object, **__: object) -> None:
         raise ZeroDivisionError("by zero")
 
-    monkeypatch.setattr("lading.cli.places.store_for", burst)
     monkeypatch.setattr("lading.cli.cmd_runs.store_for", burst)
 
     ended = lading("runs")
