@@ -39,6 +39,8 @@ WORK_OUTSIDE = "outside"
 """Data from outside of the store that had to be fetched, below the setting that names it."""
 WORK_RESULT = "result.json"
 WORK_OUTCOME = "outcome.json"
+EVENT_ENDED = "stage.ended"
+"""The log's event with a supervisor's last word; the launcher reads it where the outcome could not be stored."""
 WORK_PROGRESS = "progress.json"
 WORK_CHECKPOINTS = "checkpoints"
 

@@ -25,7 +25,7 @@ from lading.store.base import Store
 from lading.store.opening import open_store
 
 SETTINGS = {"model": {"name": "cnn", "width": 8}, "epochs": 4000, "global_batch_size": 64, "checkpoint_every": 20}
-FAILING = """
+NET = """
 import torch
 from torch import nn
 
@@ -37,38 +37,25 @@ class Net(nn.Module):
 
     def forward(self, image):
         self.calls += 1
-        if self.calls > 5 and torch.distributed.get_rank() == 1:
-            raise KeyError("no such class: 11")
+        WHAT
         return self.inner(image.flatten(1))
 
 
 def build(classes):
     return Net(classes)
 """
-
-
-# The training stands still at its 60th step while the file HELD is there, whatever the machine's speed.
-PAUSING = """
-import time
-from pathlib import Path
-from torch import nn
-
-
-class Net(nn.Module):
-    def __init__(self, classes):
-        super().__init__()
-        self.inner, self.calls = nn.Linear(64, classes), 0
-
-    def forward(self, image):
-        self.calls += 1
-        while self.calls == 60 and Path("HELD").exists():
-            time.sleep(0.01)
-        return self.inner(image.flatten(1))
-
-
-def build(classes):
-    return Net(classes)
-"""
+FAILING = NET.replace(
+    "WHAT",
+    """if self.calls > 5 and torch.distributed.get_rank() == 1:
+            raise KeyError("no such class: 11")""",
+)
+PAUSING = NET.replace(
+    "WHAT",
+    """import pathlib, time
+        while self.calls == 60 and pathlib.Path("HELD").exists():
+            time.sleep(0.01)""",
+)
+"""Stands still at its 60th step while the file HELD is there, whatever the machine's speed."""
 
 
 class Submitted(BaseException):

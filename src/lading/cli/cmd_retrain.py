@@ -16,7 +16,6 @@ from lading.errors import NotFoundError
 from lading.names import ENV_OWNER
 
 if TYPE_CHECKING:
-    from lading.retrain.history import Decision
     from lading.store.base import Store
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help="Decide whether to train again.")
@@ -49,6 +48,7 @@ def check(
     """
     from lading.retrain.check import check as decide
     from lading.retrain.check import tick_of
+    from lading.retrain.history import state_of
     from lading.store.opening import ensure_honest
 
     pipeline = load(file, overrides)
@@ -63,28 +63,28 @@ def check(
             _drive(asked, place, run, backend)
 
     decision, known = decide(place, pipeline, tick_of(tick, os.environ), launch)
+    state = state_of(place, decision.run)[0] if decision.run else None
     if as_json:
         print_json(decision.to_data())
     else:
         say(f"{paint(decision.act, 'bold')}  {clean(decision.why)}")
         say(table(("trigger", "due", "why"), [(said.trigger, "yes" if said.due else "no", clean(said.why)) for said in decision.fired]))
         if decision.run:
-            say(_seen(place, decision.run))
+            say(_seen(place, decision.run, state))
         if known:
             told = f"this was decided at {decision.decided}, by tick {decision.tick}"
             say(f"  {told}: another --tick (in a cluster a Job of another name) decides anew")
-    if code := _code(place, decision) or (TOLD[decision.act] if exit_code else Exit.OK):
+    if code := _code(state) or (TOLD[decision.act] if exit_code else Exit.OK):
         raise typer.Exit(int(code))
 
 
-def _seen(place: "Store", run: str) -> str:
+def _seen(place: "Store", run: str, state: str | None) -> str:
     """What became of the decision's run, where it has ended, and how to look."""
     from lading.cli.cmd_status import view
     from lading.cli.show_run import summary
-    from lading.retrain.history import state_of
 
     look = f"  look:  {follow_up(place.uri, 'status', run)}"
-    return look if state_of(place, run)[0] == "live" else f"\n{summary(view(place, run), store=place)}\n\n{look}"
+    return look if state == "live" else f"\n{summary(view(place, run), store=place)}\n\n{look}"
 
 
 def _submit(asked: Pipeline, store: str | None, run: str) -> None:
@@ -102,14 +102,9 @@ def _drive(asked: Pipeline, place: "Store", run: str, backend: str) -> None:
     write_page(place, drive(asked, place, run=run, place=in_cluster(asked, place) if backend == "kubernetes" else here(place)))
 
 
-def _code(place: "Store", decision: "Decision") -> Exit:
-    """How the decision's run ended, at whichever firing that is seen; a run that goes on elsewhere is no failure."""
-    from lading.retrain.history import state_of
-
-    if decision.run is None:
-        return Exit.OK
-    state, _ = state_of(place, decision.run)
-    return Exit.OK if state == "live" else ENDS.get(state, Exit.STAGE_FAILED)
+def _code(state: str | None) -> Exit:
+    """How the decision's run, if it has one, ended, at whichever firing that is seen; a run that goes on elsewhere is no failure."""
+    return Exit.OK if state in {None, "live"} else ENDS.get(str(state), Exit.STAGE_FAILED)
 
 
 @app.command("history")

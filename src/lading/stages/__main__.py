@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> int:
         log.error("job.unreadable", file=arguments[0], problem=str(error))
         return int(Code.STORE_UNREACHABLE if work is not None or isinstance(error, PermissionError) else Code.WRONG_INPUT)
     except LadingError as error:
-        log.error("stage.ended", code=int(error.code), message=str(error))
+        log.error(names.EVENT_ENDED, code=int(error.code), message=str(error))
         return int(error.code)
     finally:
         if work is not None:

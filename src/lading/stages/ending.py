@@ -111,15 +111,14 @@ def of_child(status: int, left: Outcome | None, asked: Asked, *, killed_for_memo
         killed_for_memory: whether the counter of the cgroup moved.
         memory: what it was allowed, for the sentence.
     """
-    if killed_for_memory and (not asked or asked.why == "lost") and _of_memory(status, left):
+    own = not asked or asked.why == "lost"  # a lost peer asks it to end, but is not why it died before
+    if killed_for_memory and own and _of_memory(status, left):
         return Outcome(
             code=Code.FAILED,
             cause=Cause.OUT_OF_MEMORY,
             message=f"the stage was killed because memory ran out (memory: {memory})\n  give it more memory:, or a smaller batch",
         )
-    if left is not None and (
-        not asked or asked.why == "lost" or left.cause in {Cause.WRONG_INPUT, Cause.DAMAGED_INPUT, Cause.CANNOT_RUN_HERE, Cause.STOPPED}
-    ):
+    if left is not None and (own or left.cause in {Cause.WRONG_INPUT, Cause.DAMAGED_INPUT, Cause.CANNOT_RUN_HERE, Cause.STOPPED}):
         return left
     if asked:
         return of_asked(asked, "it did not end by itself, and was killed" if status == -signal.SIGKILL else "")

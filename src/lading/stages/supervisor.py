@@ -254,7 +254,7 @@ class _Attempt:
         said = {name: masker.text(getattr(outcome, name)) for name in ("message", "traceback", "where")}
         outcome = outcome.but(**said)
         show = log.info if outcome.code is Code.DONE else log.error
-        show("stage.ended", stage=self.job.stage, code=int(outcome.code), cause=outcome.cause, message=outcome.message)
+        show(names.EVENT_ENDED, stage=self.job.stage, code=int(outcome.code), cause=outcome.cause, message=outcome.message)
         try:
             self.store.write(self.job.id.outcome(self.pod), outcome.to_bytes())
         except LadingError as error:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lading import names
 from lading.attempt.records import Cause, Outcome
 from lading.backends.base import Sight
 from lading.backends.kubernetes import words
@@ -25,8 +26,6 @@ class Reason:
     """Whether waiting does not mend it, so that the attempt fails after a while."""
 
 
-ENDED = "stage.ended"
-"""The event with a supervisor's last word."""
 WAITING: dict[str, Reason] = {
     "ImagePullBackOff": Reason(
         "the image {image} can't be pulled: {message}",
@@ -193,7 +192,7 @@ def _last_word(logged: str) -> str:
         except ValueError:
             last = last or line[-500:]
             continue
-        if isinstance(said, dict) and said.get("event") == ENDED:
+        if isinstance(said, dict) and said.get("event") == names.EVENT_ENDED:
             return str(said.get("message", ""))
     return last
 
